@@ -1,0 +1,1 @@
+"""Is the posterior right? Numbers first; `plots` draws them."""

@@ -1,0 +1,1 @@
+"""The closed-form likelihood, against which everything amortized is tested."""

@@ -1,0 +1,1 @@
+"""Parameters, priors, stimuli and the leaky integrate-and-fire model; datasets drawn from them."""

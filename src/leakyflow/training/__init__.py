@@ -1,0 +1,1 @@
+"""Configuration, presets, training runs and their checkpoints."""

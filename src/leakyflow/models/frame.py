@@ -1,0 +1,259 @@
+r"""Standardization by the data: coordinates in which the posterior of every recording looks alike.
+
+The prior's normal scores z have prior N(0, 1). Where the threshold is hard, V_th lies above the largest voltage
+that the recording survived: its score is taken under a normal distribution truncated there, which for a silent
+recording is the truncated prior itself. A Laplace approximation of the closed-form posterior of these scores u
+(Newton's method on a few hundred sufficient statistics) gives a centre and a root of the covariance, and the
+flow learns
+
+.. math:: w = \Sigma(x)^{-1/2} (u - \mu(x)) ,
+
+which is standard normal to the first order; whatever it misses is the flow's to learn. The map and its Jacobian
+are exact, so a poor centre costs sharpness, never correctness.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float64
+from scipy import special
+
+from leakyflow.models.least_squares import Regression, coefficients, least_squares, predicted_at_spikes
+from leakyflow.reference.normal import ndtr, ndtri
+from leakyflow.reference.sufficient import Sufficient, compressed_log_likelihood
+from leakyflow.simulator.distributions import AbstractDistribution
+from leakyflow.simulator.parameters import Parameters
+from leakyflow.simulator.prior import Prior
+
+__all__ = ["Frame", "frame_features", "from_frame", "laplace_frame", "prior_frame", "to_frame"]
+
+N_NEWTON = 12
+# A likelihood that is not log-concave can leave the Hessian flat or worse; half the prior's precision is the floor.
+LEAST_PRECISION = 0.5
+# Beyond this a normal distribution function rounds to 0 or 1.
+LARGEST_SCORE = 7.0
+# Draws that give the mean and covariance under the prior of what least squares fits.
+N_PRIOR = 4096
+BLOCK = 1024
+
+
+class Frame(NamedTuple):
+    """Local coordinates of each recording. A parameter without a bound has bound -inf, location 0 and scale 1."""
+
+    bound: Float64[np.ndarray, "dataset param"]  # prior score that the parameter exceeds for certain
+    location: Float64[np.ndarray, "dataset param"]  # of the normal distribution that is truncated there
+    scale: Float64[np.ndarray, "dataset param"]
+    centre: Float64[np.ndarray, "dataset param"]
+    root: Float64[np.ndarray, "dataset param param"]  # symmetric square root of the covariance
+
+
+class Expansion(NamedTuple):
+    """A loss to second order around u."""
+
+    u: Array
+    value: Array
+    slope: Array
+    curvature: Array
+
+
+def prior_frame(n: int, n_params: int) -> Frame:
+    """The frame of n recordings that knows nothing of them: w is the prior's score."""
+    zeros = np.zeros((n, n_params))
+    return Frame(zeros - np.inf, zeros, zeros + 1.0, zeros, np.tile(np.eye(n_params), (n, 1, 1)))
+
+
+def laplace_frame(prior: Prior, sufficient: Sufficient) -> Frame:
+    """The frame of a Laplace approximation.
+
+    Args:
+        prior: With `measurement_noise` known to be 0 and `membrane_noise` positive.
+        sufficient: Statistics of the recordings, from `compress`.
+
+    Raises:
+        ValueError: If the likelihood has no closed form.
+    """
+    if prior.known.get("measurement_noise") != 0.0 or prior.known.get("membrane_noise") == 0.0:
+        raise ValueError(
+            "Standardization by the data needs the closed-form likelihood: `measurement_noise` known to be 0 and "
+            'a positive `membrane_noise`. Set standardize = "prior" for this prior.'
+        )
+    c = coefficients(prior.sample(N_PRIOR, 0))
+    regression = least_squares(sufficient, c.mean(0), np.cov(c.T) + 1e-12 * np.eye(3))
+    frame, start = _starting_point(prior, sufficient, regression)
+    solve = _laplace_solver(tuple(prior.distributions.items()), tuple(prior.known.items()))
+    blocks = []
+    for first in range(0, len(start), BLOCK):
+        rows = np.minimum(np.arange(first, first + BLOCK), len(start) - 1)  # one compiled shape
+        block = Sufficient(*(value if np.ndim(value) == 0 else value[rows] for value in sufficient))
+        with jax.enable_x64(True):
+            values = solve(start[rows], tuple(value[rows] for value in frame[:3]), block)
+        blocks.append([np.asarray(value)[: len(start) - first] for value in values])
+    centre, root = (np.concatenate(values) for values in zip(*blocks, strict=True))
+    return frame._replace(centre=centre, root=root)
+
+
+def to_frame(
+    frame: Frame, z: Float64[np.ndarray, "dataset draw param"]
+) -> tuple[Float64[np.ndarray, "dataset draw param"], Float64[np.ndarray, "dataset draw"]]:
+    """Map prior scores to local coordinates.
+
+    Returns:
+        w, and log |dw / dz|, which is -inf where a score does not exceed its bound (w then means nothing).
+    """
+    bound, location, scale = (value[:, None] for value in frame[:3])
+    inside = z > bound
+    standard, least = (z - location) / scale, (bound - location) / scale
+    above = special.log_ndtr(-np.where(inside, standard, least + 1.0)) - special.log_ndtr(-least)
+    u = np.where(np.isfinite(bound), -special.ndtri_exp(above), standard)
+    log_det = 0.5 * (u**2 - standard**2) - special.log_ndtr(-least) - np.log(scale)
+    w = np.einsum("nij,ndj->ndi", np.linalg.inv(frame.root), u - frame.centre[:, None])
+    return w, np.where(inside, log_det, -np.inf).sum(-1) - _log_volume(frame)
+
+
+def from_frame(
+    frame: Frame, w: Float64[np.ndarray, "dataset draw param"]
+) -> tuple[Float64[np.ndarray, "dataset draw param"], Float64[np.ndarray, "dataset draw"]]:
+    """Map local coordinates to prior scores; the inverse of `to_frame`, with log |dw / dz| again."""
+    bound, location, scale = (value[:, None] for value in frame[:3])
+    least = (bound - location) / scale
+    u = frame.centre[:, None] + np.einsum("nij,ndj->ndi", frame.root, w)
+    above = special.log_ndtr(-u) + special.log_ndtr(-least)
+    standard = np.where(np.isfinite(bound), -special.ndtri_exp(above), u)
+    log_det = 0.5 * (u**2 - standard**2) - special.log_ndtr(-least) - np.log(scale)
+    return location + scale * standard, log_det.sum(-1) - _log_volume(frame)
+
+
+def _log_volume(frame: Frame) -> Float64[np.ndarray, "dataset 1"]:
+    return np.linalg.slogdet(frame.root)[1][:, None]
+
+
+def frame_features(frame: Frame) -> Float64[np.ndarray, "dataset feature"]:
+    """What a network is told of the frame: bound, location, log scale, centre, log SDs and correlations."""
+    bounded = np.isfinite(frame.bound).any(0)
+    least = ((frame.bound - frame.location) / frame.scale)[:, bounded]
+    sd = np.sqrt(np.einsum("nij,nij->ni", frame.root, frame.root))
+    i, j = np.triu_indices(frame.centre.shape[1], k=1)
+    correlation = (frame.root @ frame.root)[:, i, j] / (sd[:, i] * sd[:, j])
+    parts = [
+        np.maximum(least, -LARGEST_SCORE),
+        np.maximum(frame.bound[:, bounded], -LARGEST_SCORE),
+        np.log(frame.scale[:, bounded]),
+        frame.centre,
+        np.log(sd),
+        correlation,
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _starting_point(
+    prior: Prior, s: Sufficient, regression: Regression
+) -> tuple[Frame, Float64[np.ndarray, "dataset param"]]:
+    """Where the search begins, in scores, and the truncation that the frame has built in."""
+    frame = prior_frame(len(s.V_ref), prior.n_inferred)
+    start = np.zeros(frame.centre.shape)
+    leak = np.maximum(-regression.c[:, 1], 1e-4)
+    guesses = {
+        "tau": 1.0 / leak,
+        "V_rest": regression.c[:, 0] / leak,
+        "C": 1.0 / np.maximum(regression.c[:, 2], 1e-5),
+        "membrane_noise": regression.noise,
+    }
+    for axis, (name, distribution) in enumerate(prior.distributions.items()):
+        if name in guesses:
+            start[:, axis] = np.clip(np.nan_to_num(distribution.to_unconstrained(guesses[name])), -3.0, 3.0)
+    if "V_th" not in prior.inferred:
+        return frame, start
+    axis, V_th = prior.inferred.index("V_th"), prior.distributions["V_th"]
+    at_spikes = predicted_at_spikes(regression, s)
+    if prior.known.get("threshold_noise") == 0.0:
+        bound = np.minimum(np.asarray(V_th.to_unconstrained(s.V_max)), LARGEST_SCORE)
+        noise = prior.known.get("membrane_noise", regression.noise) * np.sqrt(s.dt)
+        frame.bound[:, axis] = bound
+        frame.location[:, axis], frame.scale[:, axis] = _truncated_normal(V_th, bound, at_spikes, s.weight, noise)
+    else:
+        mean = (s.weight * at_spikes).sum(1) / np.maximum(s.weight.sum(1), 1.0)
+        guess = np.where(s.weight.sum(1) > 0, mean, s.V_max + 3.0)
+        start[:, axis] = np.clip(np.asarray(V_th.to_unconstrained(guess)), -4.0, 4.0)
+    return frame, start
+
+
+def _truncated_normal(
+    V_th: AbstractDistribution,
+    bound: Float64[np.ndarray, " dataset"],
+    at_spikes: Float64[np.ndarray, "dataset spike"],
+    weight: Float64[np.ndarray, "dataset spike"],
+    noise: Float64[np.ndarray, " dataset"] | float,
+) -> tuple[Float64[np.ndarray, " dataset"], Float64[np.ndarray, " dataset"]]:
+    """The normal distribution that, truncated at the bound, resembles the posterior of the threshold's score.
+
+    Its log density has the posterior's slope and curvature at its own mean, found by iteration. Each spike
+    multiplies the prior by Phi((predicted voltage - V_th) / noise).
+    """
+    location, scale = np.zeros_like(bound), np.ones_like(bound)
+    noise = np.broadcast_to(np.reshape(noise, (-1, 1)), at_spikes.shape)
+    for iteration in range(6):
+        least = (bound - location) / scale
+        hazard = np.exp(-0.5 * least**2 - special.log_ndtr(-least)) / np.sqrt(2.0 * np.pi)
+        mean = location + scale * hazard
+        # From the wall outwards: the first expansion is where the voltage certainly was.
+        z = np.maximum(bound, -LARGEST_SCORE) if iteration == 0 else mean
+        stretch = np.exp(np.asarray(V_th.log_det_jacobian(z)))[:, None]  # mV per unit of score
+        margin = (at_spikes - np.asarray(V_th.from_unconstrained(z))[:, None]) / noise
+        ratio = np.exp(-0.5 * margin**2 - special.log_ndtr(margin)) / np.sqrt(2.0 * np.pi)
+        slope = -z - (weight * ratio * stretch / noise).sum(1)
+        curvature = 1.0 + (weight * ratio * (margin + ratio) * (stretch / noise) ** 2).sum(1)
+        location, scale = z + slope / curvature, 1.0 / np.sqrt(curvature)
+        # Further out a truncated normal is an exponential, whatever its location.
+        location = np.maximum(location, bound - 25.0 * scale)
+    return location, scale
+
+
+@lru_cache(maxsize=8)
+def _laplace_solver(
+    distributions: tuple[tuple[str, AbstractDistribution], ...], known: tuple[tuple[str, float], ...]
+) -> Callable[[Array, tuple[Array, Array, Array], Sufficient], tuple[Array, Array]]:
+    """Compile the search for modes once per prior."""
+    n = len(distributions)
+
+    def loss(u: Array, truncation: tuple[Array, Array, Array], s: Sufficient) -> Array:
+        """Negative log posterior density of the scores u, in which a truncation is built in."""
+        bound, location, scale = truncation
+        standard = -ndtri(ndtr((location - bound) / scale) * ndtr(-u))
+        z = jnp.where(jnp.isfinite(bound), location + scale * standard, u)
+        log_det = jnp.where(jnp.isfinite(bound), 0.5 * (standard**2 - u**2), 0.0)
+        # The observed ones enter the likelihood of no other: any number serves.
+        values = dict.fromkeys(Parameters._fields, 0.0) | dict(known)
+        inferred = {name: prior.from_unconstrained(z[i]) for i, (name, prior) in enumerate(distributions)}
+        log_prior = -0.5 * z @ z + jnp.sum(log_det)
+        return -log_prior - compressed_log_likelihood(Parameters(**(values | inferred)), s)
+
+    def expand(u: Array, truncation: tuple[Array, Array, Array], s: Sufficient) -> Expansion:
+        def value_and_slope(u: Array) -> tuple[Array, tuple[Array, Array]]:
+            value, slope = jax.value_and_grad(loss)(u, truncation, s)
+            return slope, (value, slope)
+
+        curvature, (value, slope) = jax.jacfwd(value_and_slope, has_aux=True)(u)
+        return Expansion(u, value, slope, curvature)
+
+    def step(state: tuple[Expansion, Array, Array], truncation: tuple, s: Sufficient) -> tuple:
+        """Levenberg and Marquardt: damp more after a failure, less after a success."""
+        best, damping, candidate = state
+        new = expand(candidate, truncation, s)
+        better = new.value < best.value  # False for NaN
+        best = jax.tree.map(partial(jnp.where, better), new, best)
+        damping = jnp.clip(jnp.where(better, damping / 5.0, damping * 10.0), 1e-6, 1e8)
+        move = jnp.linalg.solve(best.curvature + damping * jnp.eye(n), best.slope)
+        return best, damping, jnp.clip(best.u - move, -LARGEST_SCORE, LARGEST_SCORE)
+
+    def solve(start: Array, truncation: tuple[Array, Array, Array], s: Sufficient) -> tuple[Array, Array]:
+        nowhere = Expansion(start, jnp.asarray(jnp.inf), jnp.zeros(n), jnp.eye(n))
+        state = (nowhere, jnp.asarray(5.0), start)
+        (best, _, _), _ = jax.lax.scan(lambda x, _: (step(x, truncation, s), None), state, length=N_NEWTON)
+        precision, axes = jnp.linalg.eigh(best.curvature)
+        return best.u, (axes / jnp.sqrt(jnp.maximum(precision, LEAST_PRECISION))) @ axes.T
+
+    return jax.jit(jax.vmap(solve, in_axes=(0, 0, Sufficient(*[0] * 12, None))))

@@ -1,0 +1,173 @@
+r"""What the likelihood needs of a recording, a few hundred numbers instead of thousands of samples.
+
+With c = (V_rest / tau, -1 / tau, 1 / C) the free samples are a linear regression,
+
+.. math:: (V_{k+1} - V_k) / dt = c \cdot (1, V_k, I_k) + \sigma / \sqrt{dt} \; \xi_k ,
+
+so its Gram matrix says all about them; a hard threshold adds the largest free voltage, each spike the step that
+led to it, and a noisy threshold how often each voltage was survived.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float64, Int
+
+from leakyflow.recordings.recording import Recordings
+from leakyflow.reference.normal import log_ndtr
+from leakyflow.simulator.parameters import Parameters
+
+__all__ = ["Sufficient", "compress", "compressed_log_likelihood"]
+
+# Voltages are counted on a grid below the largest free one, fine where survival carries information: 0.25 mV at
+# the top, growing to about 5 mV at 60 mV below. Counts are shared linearly between the two nearest nodes.
+DEPTHS = np.concatenate([[0.0], np.cumsum(np.geomspace(0.25, 5.0, 31))])  # mV
+BLOCK = 256
+
+
+class Sufficient(NamedTuple):
+    """Arrays with a leading axis, dataset; voltages are relative to `V_ref` where the name says so."""
+
+    V_ref: Float64[np.ndarray, " dataset"]  # mV, mean free voltage: keeps the sums well conditioned
+    gram: Float64[np.ndarray, "dataset 3 3"]  # sums of products of (1, V - V_ref, I) over free steps
+    cross: Float64[np.ndarray, "dataset 3"]  # the same with the slope (V[k+1] - V[k]) / dt
+    square: Float64[np.ndarray, " dataset"]  # sum of squared slopes
+    V_first: Float64[np.ndarray, " dataset"]  # mV
+    I_first: Float64[np.ndarray, " dataset"]  # pA
+    V_max: Float64[np.ndarray, " dataset"]  # mV, largest free voltage after the first sample
+    survived: Float64[np.ndarray, "dataset depth"]  # samples at V_max - DEPTHS
+    V_before: Float64[np.ndarray, "dataset spike"]  # mV, one sample before each spike
+    I_before: Float64[np.ndarray, "dataset spike"]  # pA
+    V_released: Float64[np.ndarray, "dataset spike"]  # mV
+    weight: Float64[np.ndarray, "dataset spike"]  # spikes for which each column stands; 0 is padding
+    dt: float
+
+    @property
+    def n_steps(self) -> Float64[np.ndarray, " dataset"]:
+        """Number of free steps."""
+        return self.gram[..., 0, 0]
+
+
+def compress(recordings: Recordings, *, n_spikes: int = 32) -> Sufficient:
+    """Reduce recordings to what their likelihood needs.
+
+    Args:
+        recordings: One or many.
+        n_spikes: Columns kept for spikes. A recording with more is represented by that many of its spikes, evenly
+            spread and weighted; up to there nothing is lost.
+
+    Returns:
+        Sufficient, float64.
+    """
+    blocks = []
+    for start in range(0, len(recordings), BLOCK):
+        block = recordings[start : start + BLOCK]
+        rows = np.minimum(np.arange(BLOCK), len(block) - 1)  # one compiled shape for every block
+        with jax.enable_x64(True):
+            sums = _sums(
+                block.V[rows], block.I[rows], block.spikes[rows], block.refractory[rows], block.n_samples[rows], block.dt
+            )
+        blocks.append([np.asarray(value)[: len(block)] for value in sums])
+    V_ref, gram, cross, square, V_max, survived = (np.concatenate(values) for values in zip(*blocks, strict=True))
+    return Sufficient(
+        V_ref=V_ref,
+        gram=gram,
+        cross=cross,
+        square=square,
+        V_first=recordings.V[:, 0].astype(np.float64),
+        I_first=recordings.I[:, 0].astype(np.float64),
+        V_max=V_max,
+        survived=survived,
+        **_spike_steps(recordings, n_spikes),
+        dt=recordings.dt,
+    )
+
+
+def _spike_steps(recordings: Recordings, n_spikes: int) -> dict[str, Float64[np.ndarray, "dataset spike"]]:
+    row, column = np.nonzero(recordings.spikes & (np.arange(recordings.V.shape[1]) < recordings.n_samples[:, None]))
+    count = np.bincount(row, minlength=len(recordings))
+    start = np.cumsum(count) - count
+    kept = np.minimum(count, n_spikes)
+    slot = np.arange(n_spikes)
+    valid = slot < kept[:, None]
+    # Spike floor(slot * count / kept): every one where all fit, evenly spread where they do not.
+    chosen = start[:, None] + slot * count[:, None] // np.maximum(kept, 1)[:, None]
+    chosen = np.where(valid, chosen, 0)
+    r, k = np.arange(len(recordings))[:, None], np.ones((1, n_spikes), int)
+    if len(column):
+        k = np.where(valid, column[np.minimum(chosen, len(column) - 1)], 1)
+    values = {
+        "V_before": recordings.V[r, k - 1],
+        "I_before": recordings.I[r, k - 1],
+        "V_released": recordings.V[r, k],
+    }
+    weight = valid * (count / np.maximum(kept, 1))[:, None]
+    return {name: np.where(valid, value, 0.0).astype(np.float64) for name, value in values.items()} | {"weight": weight}
+
+
+@jax.jit
+def _sums(
+    V: Float[Array, "dataset time"],
+    I: Float[Array, "dataset time"],
+    spikes: Bool[Array, "dataset time"],
+    refractory: Bool[Array, "dataset time"],
+    n_samples: Int[Array, " dataset"],
+    dt: float,
+) -> tuple[Array, ...]:
+    valid = jnp.arange(V.shape[1]) < n_samples[:, None]
+    step = (valid & ~spikes & ~refractory)[:, 1:]
+    V = jnp.where(valid, V, 0.0).astype(jnp.float64)
+    I = jnp.where(valid, I, 0.0).astype(jnp.float64)
+    n = step.sum(1).astype(jnp.float64)
+    V_ref = jnp.where(step, V[:, 1:], 0.0).sum(1) / jnp.maximum(n, 1.0)
+    x = (jnp.where(step, V[:, :-1] - V_ref[:, None], 0.0), jnp.where(step, I[:, :-1], 0.0))
+    slope = jnp.where(step, (V[:, 1:] - V[:, :-1]) / dt, 0.0)
+    s = [n, x[0].sum(1), x[1].sum(1)]
+    vv, vi, ii = (x[0] ** 2).sum(1), (x[0] * x[1]).sum(1), (x[1] ** 2).sum(1)
+    gram = jnp.stack([jnp.stack(s, -1), jnp.stack([s[1], vv, vi], -1), jnp.stack([s[2], vi, ii], -1)], -2)
+    cross = jnp.stack([slope.sum(1), (slope * x[0]).sum(1), (slope * x[1]).sum(1)], -1)
+    V_max = jnp.where(step, V[:, 1:], -jnp.inf).max(1)
+    V_max = jnp.where(n > 0, V_max, V[:, 0])
+    return V_ref, gram, cross, (slope**2).sum(1), V_max, jax.vmap(_survived)(V[:, 1:], step, V_max)
+
+
+def _survived(V: Float[Array, " time"], step: Bool[Array, " time"], V_max: Float[Array, ""]) -> Float[Array, " depth"]:
+    """Count samples on the grid of depths, each shared between its two nearest nodes."""
+    depths = jnp.asarray(DEPTHS)
+    depth = jnp.clip(V_max - V, 0.0, depths[-1])
+    upper = jnp.clip(jnp.searchsorted(depths, depth, side="right"), 1, len(DEPTHS) - 1)
+    share = (depth - depths[upper - 1]) / (depths[upper] - depths[upper - 1])
+    counts = jnp.zeros(len(DEPTHS)).at[upper].add(jnp.where(step, share, 0.0))
+    return counts.at[upper - 1].add(jnp.where(step, 1.0 - share, 0.0))
+
+
+def compressed_log_likelihood(p: Parameters, s: Sufficient) -> Float[Array, ""]:
+    """Log likelihood of one recording, up to terms that no parameter enters.
+
+    Exact where `threshold_noise` is 0 and no more spikes came than `compress` kept, but for the condition
+    V_th > V_max, which the caller guarantees; close where the threshold is noisy, for then the survived voltages
+    are known on a grid only. Traced by JAX; both arguments without leading axes.
+
+    Args:
+        p: Parameters, numbers; `membrane_noise` > 0 and `measurement_noise` = 0.
+        s: Sufficient statistics of the recording.
+    """
+    c = jnp.stack([(p.V_rest - s.V_ref) / p.tau, -1.0 / p.tau, 1.0 / p.C])
+    s2 = p.membrane_noise**2 * s.dt
+    residual = s.square - 2.0 * c @ s.cross + c @ s.gram @ c
+    free = -0.5 * s.n_steps * jnp.log(s2) - 0.5 * residual * s.dt**2 / s2
+    sd = p.membrane_noise * jnp.sqrt(p.tau / 2.0)
+    first = -jnp.log(sd) - 0.5 * ((s.V_first - p.V_rest - p.tau / p.C * s.I_first) / sd) ** 2
+    drift = (p.V_rest - s.V_before) / p.tau + s.I_before / p.C
+    margin = (s.V_before + s.dt * drift - p.V_th) / jnp.sqrt(s2 + p.threshold_noise**2)
+    crossed = jnp.sum(s.weight * log_ndtr(margin))
+    # A double `where`: the hard threshold's 0 / 0 must not reach the gradient.
+    soft = p.threshold_noise > 0.0
+    noise = jnp.where(soft, p.threshold_noise, 1.0)
+    survived = jnp.where(soft, jnp.sum(s.survived * log_ndtr((p.V_th - s.V_max + DEPTHS) / noise)), 0.0)
+    scattered = p.reset_noise > 0.0
+    scatter = jnp.where(scattered, p.reset_noise, 1.0)
+    released = s.weight * (-jnp.log(scatter) - 0.5 * ((s.V_released - p.V_reset) / scatter) ** 2)
+    return free + first + crossed + survived + jnp.where(scattered, jnp.sum(released), 0.0)

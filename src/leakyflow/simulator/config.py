@@ -1,0 +1,69 @@
+"""What a dataset is drawn from: the prior, the stimuli, the sampling interval and the durations."""
+
+from typing import Any
+
+import numpy as np
+from pydantic import ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from leakyflow.simulator.distributions import Number
+from leakyflow.simulator.grid import n_steps
+from leakyflow.simulator.prior import Prior
+from leakyflow.simulator.stimulus_prior import StimulusPrior
+
+__all__ = ["SHORTEST", "SimulatorConfig"]
+
+# ms. Shorter recordings hold less than a few membrane time constants.
+SHORTEST = 100.0
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
+class SimulatorConfig:
+    """Neurons, stimuli and recordings of a dataset.
+
+    Attributes:
+        dt: Sampling interval, in ms.
+        duration: Shortest and longest recording, in ms; durations are uniform between them, on the grid.
+        parameters: Prior of the ten parameters.
+        stimuli: Priors of the injected current, drawn in proportion to their weights.
+
+    Raises:
+        ValueError: If a duration is off the grid or shorter than 100 ms, or they are out of order.
+    """
+
+    dt: Number = Field(gt=0)
+    duration: tuple[Number, Number]
+    parameters: Prior
+    stimuli: tuple[StimulusPrior, ...] = Field(min_length=1)
+
+    @field_validator("duration", mode="before")
+    @classmethod
+    def _from_toml(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> "SimulatorConfig":
+        shortest, longest = self.duration
+        n_steps(shortest, self.dt, name="duration"), n_steps(longest, self.dt, name="duration")
+        if not SHORTEST <= shortest <= longest:
+            raise ValueError(
+                f"`duration` must be [shortest, longest] with {SHORTEST:g} <= shortest <= longest, got "
+                f"[{shortest:g}, {longest:g}] ms."
+            )
+        return self
+
+    @property
+    def n_time(self) -> int:
+        """Samples of the longest recording."""
+        return n_steps(self.duration[1], self.dt)
+
+    def draw_n_samples(self, n: int, seed: int) -> np.ndarray:
+        """Draw the length of each recording, in samples; draw i is the same whatever n is."""
+        shortest = n_steps(self.duration[0], self.dt)
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(b"duration")))
+        uniform = rng.random(n)
+        return (shortest + np.floor(uniform * (self.n_time - shortest + 1))).astype(np.int32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, tables and numbers, as in TOML."""
+        return TypeAdapter(SimulatorConfig).dump_python(self, mode="json", exclude_none=True)

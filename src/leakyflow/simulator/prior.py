@@ -1,0 +1,288 @@
+"""The prior: which parameters are known, which are inferred and which are read off each recording."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import ConfigDict, Discriminator, RootModel, Tag, model_validator
+from pydantic.dataclasses import dataclass
+
+from leakyflow.simulator.distributions import (
+    AbstractDistribution,
+    Distribution,
+    Number,
+    math_of,
+)
+from leakyflow.simulator.parameters import UNITS, Parameters
+
+__all__ = ["Observed", "Prior"]
+
+OBSERVABLE = ("V_reset", "reset_noise", "t_ref")
+POSITIVE = ("tau", "C")
+NOT_NEGATIVE = ("threshold_noise", "membrane_noise", "measurement_noise", "reset_noise", "t_ref")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Observed:
+    """A parameter drawn in simulations and read off each recording, never inferred.
+
+    Attributes:
+        observed: Its distribution in simulations.
+    """
+
+    observed: Distribution
+
+
+def _role(entry: Any) -> str:
+    if isinstance(entry, Observed) or (isinstance(entry, Mapping) and "observed" in entry):
+        return "observed"
+    return "inferred" if isinstance(entry, AbstractDistribution | Mapping) else "known"
+
+
+Entry = Annotated[
+    Annotated[Number, Tag("known")]
+    | Annotated[Distribution, Tag("inferred")]
+    | Annotated[Observed, Tag("observed")],
+    Discriminator(_role),
+]
+
+
+class Prior(RootModel[dict[str, Entry]]):
+    """What is believed of a neuron's parameters before any recording.
+
+    Each parameter is known (a number), inferred (a distribution) or, for V_reset, reset_noise and t_ref only,
+    observed (`Observed` of a distribution). In TOML:
+
+        V_reset = -60.0
+        tau = { kind = "lognormal", median = 17.0, sigma = 0.5 }
+        t_ref = { observed = { kind = "uniform", low = 2.0, high = 6.0 } }
+
+    Args:
+        root: One entry for each of the ten parameters, in its unit.
+
+    Raises:
+        ValueError: If a parameter is missing or unknown, none is inferred, one is observed that cannot be, or
+            a time constant, capacitance, refractory period or noise could be negative.
+
+    Example:
+        >>> from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
+        >>> prior = Prior({
+        ...     "tau": LogNormal(median=17.0, sigma=0.5), "V_rest": Normal(mean=-72.0, sd=6.0), "C": 90.0,
+        ...     "V_th": -45.0, "threshold_noise": 0.0, "membrane_noise": 0.3, "measurement_noise": 0.0,
+        ...     "V_reset": -60.0, "reset_noise": 5.0, "t_ref": Observed(Uniform(low=2.0, high=6.0)),
+        ... })
+        >>> prior.inferred, prior.observed
+        (('tau', 'V_rest'), ('t_ref',))
+        >>> prior.sample(1000, seed=1).tau.shape
+        (1000,)
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_order(cls, entries: Any) -> Any:
+        if not isinstance(entries, Mapping):
+            return entries
+        _check_names(entries, Parameters._fields, what="prior")
+        return {name: entries[name] for name in Parameters._fields}
+
+    @model_validator(mode="after")
+    def _check(self) -> "Prior":
+        if not self.inferred:
+            raise ValueError(
+                "At least one parameter must be inferred, got none. Give one of them a distribution."
+            )
+        for name in set(self.observed) - set(OBSERVABLE):
+            raise ValueError(
+                f"Only {', '.join(OBSERVABLE)} can be read off a recording, got `{name}` as observed. "
+                "Give its distribution directly to infer it, or a number."
+            )
+        for name in POSITIVE + NOT_NEGATIVE:
+            _check_support(name, self.root[name])
+        return self
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.root.items()))
+
+    @property
+    def inferred(self) -> tuple[str, ...]:
+        """Names of the inferred parameters, in the order of `Parameters`."""
+        return tuple(self.distributions)
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Names of the observed parameters, in the order of `Parameters`."""
+        return tuple(name for name, entry in self.root.items() if isinstance(entry, Observed))
+
+    @property
+    def known(self) -> dict[str, float]:
+        """Value of each known parameter, in its unit."""
+        return {name: entry for name, entry in self.root.items() if isinstance(entry, float)}
+
+    @property
+    def n_inferred(self) -> int:
+        """Number of inferred parameters."""
+        return len(self.inferred)
+
+    @property
+    def distributions(self) -> dict[str, AbstractDistribution]:
+        """Distribution of each inferred parameter, in the order of `inferred`."""
+        return {name: entry for name, entry in self.root.items() if isinstance(entry, AbstractDistribution)}
+
+    def sample(self, n: int, seed: int) -> Parameters:
+        """Draw neurons from the prior, the observed parameters included.
+
+        Draw i is the same whatever n is, and each parameter has its own stream of random numbers.
+
+        Args:
+            n: Number of draws.
+            seed: Not negative.
+
+        Returns:
+            Ten float64 arrays of shape (n,); a known parameter is repeated.
+
+        Raises:
+            ValueError: If n or seed is negative.
+        """
+        if n < 0 or seed < 0:
+            raise ValueError(f"`n` and `seed` must not be negative, got n={n}, seed={seed}.")
+        return Parameters(**{name: _draws(name, entry, n, seed) for name, entry in self.root.items()})
+
+    def log_prob(self, parameters: Parameters) -> Float[Any, "..."]:
+        """Log density of the inferred parameters, in their units.
+
+        Known and observed parameters do not enter: the posterior is conditional on them.
+
+        Args:
+            parameters: Numbers or arrays with the same leading axes.
+
+        Returns:
+            One value for each neuron; -inf outside the support.
+        """
+        terms = [d.log_prob(getattr(parameters, name)) for name, d in self.distributions.items()]
+        return math_of(*terms).np.asarray(sum(terms))
+
+    def to_unconstrained(self, parameters: Parameters) -> Float[Any, "... param"]:
+        """Normal scores of the inferred parameters: standard normal and independent under the prior.
+
+        Args:
+            parameters: Numbers or arrays with the same leading axes.
+
+        Returns:
+            Normal scores along the last axis, in the order of `inferred`.
+
+        Raises:
+            ValueError: If a NumPy value is outside its support; a JAX value there gives NaN or infinity.
+        """
+        values = {name: getattr(parameters, name) for name in self.inferred}
+        xp = math_of(*values.values()).np
+        if xp is np:
+            for name, distribution in self.distributions.items():
+                _check_inside(name, distribution, np.asarray(values[name]))
+        z = [d.to_unconstrained(values[name]) for name, d in self.distributions.items()]
+        return xp.stack(xp.broadcast_arrays(*z), axis=-1)
+
+    def from_unconstrained(
+        self, z: Float[Any, "... param"], *, observed: Mapping[str, Any] | None = None
+    ) -> Parameters:
+        """Parameters of the neurons whose inferred parameters have the normal scores z.
+
+        Args:
+            z: Normal scores along the last axis, in the order of `inferred`.
+            observed: A number, or an array with the leading axes of z, for each observed parameter.
+
+        Returns:
+            Ten arrays with the leading axes of z.
+
+        Raises:
+            ValueError: If z has another number of parameters, or `observed` other names than the prior.
+        """
+        observed = {} if observed is None else observed
+        self._check_scores(z)
+        _check_names(observed, self.observed, what="observed")
+        xp = math_of(z, *observed.values()).np
+        fixed = {
+            name: xp.broadcast_to(xp.asarray(value, z.dtype), z.shape[:-1])
+            for name, value in {**self.known, **observed}.items()
+        }
+        inferred = {
+            name: xp.asarray(distribution.from_unconstrained(z[..., i]))
+            for i, (name, distribution) in enumerate(self.distributions.items())
+        }
+        return Parameters(**fixed, **inferred)
+
+    def log_det_jacobian(self, z: Float[Any, "... param"]) -> Float[Any, "..."]:
+        """Log of the volume that the map from normal scores to inferred parameters makes of a unit.
+
+        `log_prob(from_unconstrained(z)) + log_det_jacobian(z)` is the standard normal log density of z.
+
+        Args:
+            z: Normal scores along the last axis, in the order of `inferred`.
+
+        Returns:
+            One value for each neuron.
+
+        Raises:
+            ValueError: If z has another number of parameters.
+        """
+        self._check_scores(z)
+        terms = [d.log_det_jacobian(z[..., i]) for i, d in enumerate(self.distributions.values())]
+        return math_of(z).np.asarray(sum(terms))
+
+    def _check_scores(self, z: Float[Any, "..."]) -> None:
+        if z.ndim == 0 or z.shape[-1] != self.n_inferred:
+            raise ValueError(
+                f"The last axis of `z` must be the {self.n_inferred} inferred parameters "
+                f"({', '.join(self.inferred)}), got shape {tuple(z.shape)}."
+            )
+
+
+def _check_names(given: Mapping[str, Any], expected: tuple[str, ...], *, what: str) -> None:
+    for name in given:
+        if name not in expected:
+            nearest = difflib.get_close_matches(str(name), expected, n=1, cutoff=0.0)
+            hint = f"Did you mean `{nearest[0]}`?" if nearest else "Leave it out."
+            raise ValueError(
+                f"`{what}` has no parameter `{name}`. {hint} It takes: {', '.join(expected) or 'none'}."
+            )
+    missing = [name for name in expected if name not in given]
+    if missing:
+        raise ValueError(f"`{what}` must give {', '.join(expected)}; missing: {', '.join(missing)}.")
+
+
+def _check_support(name: str, entry: Entry) -> None:
+    unit = UNITS[name]
+    if isinstance(entry, float):
+        if entry < 0 or (entry == 0 and name in POSITIVE):
+            bound = "positive" if name in POSITIVE else "0 or positive"
+            raise ValueError(f"`{name}` must be {bound}, got {entry:g} {unit}.")
+        return
+    low = (entry.observed if isinstance(entry, Observed) else entry).support[0]
+    if low < 0:
+        raise ValueError(
+            f"`{name}` must be positive, got a distribution that reaches down to {low:g} {unit}. "
+            "Use LogNormal, or Uniform or TruncatedNormal with low >= 0."
+        )
+
+
+def _check_inside(name: str, distribution: AbstractDistribution, x: Float[np.ndarray, "..."]) -> None:
+    low, high = distribution.support
+    bad = ~((x > low) & (x < high))
+    if bad.any():
+        raise ValueError(
+            f"`{name}` must lie between {low:g} and {high:g} {UNITS[name]}, the support of its prior; "
+            f"{bad.sum()} of {bad.size} do not (first: {x[bad].flat[0]:g} {UNITS[name]}). "
+            "Widen the prior, or leave these out."
+        )
+
+
+def _draws(name: str, entry: Entry, n: int, seed: int) -> Float[np.ndarray, " dataset"]:
+    if isinstance(entry, float):
+        return np.full(n, entry)
+    distribution = entry.observed if isinstance(entry, Observed) else entry
+    # The name keys the stream, so a parameter added to the model leaves the draws of the others alone.
+    sequence = np.random.SeedSequence(seed, spawn_key=tuple(f"prior.{name}".encode()))
+    return np.asarray(distribution.from_unconstrained(np.random.default_rng(sequence).standard_normal(n)))

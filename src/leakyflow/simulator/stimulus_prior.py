@@ -1,0 +1,322 @@
+"""Stimulus priors: each draws the arguments of a stimulus, so that a dataset holds many protocols.
+
+Recordings differ in length, so onset and duration are fractions: `onset_fraction` of the recording comes
+before the stimulus, which then lasts `duration_fraction` of what remains. Both are rounded to the grid, so
+that every draw is a valid stimulus at any length and sampling interval.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from jaxtyping import Float32, Int, Int32
+from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic.dataclasses import dataclass
+
+from leakyflow.simulator import stimuli
+from leakyflow.simulator.distributions import AbstractDistribution, Distribution, Number, Uniform
+from leakyflow.simulator.grid import n_steps
+
+__all__ = [
+    "AbstractStimulusPrior",
+    "ArrayPrior",
+    "ChirpPrior",
+    "OrnsteinUhlenbeckPrior",
+    "RampPrior",
+    "SinusoidPrior",
+    "SquarePrior",
+    "StimulusPrior",
+    "draw_stimuli",
+]
+
+CONFIG = ConfigDict(extra="forbid")
+ANY_PHASE = Uniform(low=0.0, high=2 * math.pi)
+RANGES = {
+    "onset_fraction": (0.0, 1.0),
+    "duration_fraction": (0.0, 1.0),
+    "frequency": (0.0, math.inf),
+    "start_frequency": (0.0, math.inf),
+    "stop_frequency": (0.0, math.inf),
+    "sd": (0.0, math.inf),
+    "correlation_time": (0.0, math.inf),
+}
+
+
+def _form(argument: Any) -> str:
+    return "distribution" if isinstance(argument, AbstractDistribution | Mapping) else "number"
+
+
+Argument = Annotated[
+    Annotated[Number, Tag("number")] | Annotated[Distribution, Tag("distribution")], Discriminator(_form)
+]
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class AbstractStimulusPrior(ABC):
+    """What all stimulus priors share; a final class adds the arguments of its stimulus.
+
+    Every argument is a number or a distribution. Other arguments are named and measured as in the stimulus.
+
+    Attributes:
+        weight: How often it is drawn, relative to the other priors of a dataset.
+        onset_fraction: Share of the recording before the stimulus, from 0 to 1.
+        duration_fraction: Share of the rest that the stimulus lasts, from 0 to 1; at least one sample.
+        holding: Current before, under and after the stimulus, in pA.
+
+    Raises:
+        ValueError: If a number is not finite, the weight is not positive, or an argument can leave its range.
+    """
+
+    weight: Number = 1.0
+    onset_fraction: Argument = Uniform(low=0.05, high=0.3)
+    duration_fraction: Argument = Uniform(low=0.4, high=1.0)
+    holding: Argument = 0.0
+
+    def __post_init__(self) -> None:
+        if self.weight <= 0:
+            raise ValueError(f"`weight` must be positive, got {self.weight:g}. Leave out a prior not wanted.")
+        for name, (low, high) in RANGES.items():
+            if hasattr(self, name):
+                _check_range(name, getattr(self, name), low, high)
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:
+        """Draw one current.
+
+        Args:
+            rng: Where the random numbers come from.
+            n_time: Length, in samples.
+            dt: Sampling interval, in ms.
+
+        Returns:
+            Current, in pA.
+        """
+
+    def _drawn(self, rng: np.random.Generator, *names: str) -> dict[str, float]:
+        return {name: _draw(getattr(self, name), rng) for name in names}
+
+    def _times(self, rng: np.random.Generator, n_time: int, dt: float) -> dict[str, float]:
+        start = min(int(_draw(self.onset_fraction, rng) * n_time), n_time - 1)
+        n_on = max(round(_draw(self.duration_fraction, rng) * (n_time - start)), 1)
+        return {"onset": start * dt, "duration": n_on * dt, "t_max": n_time * dt, "dt": dt}
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class SquarePrior(AbstractStimulusPrior):
+    """Draws the arguments of `square`.
+
+    Example:
+        >>> prior = SquarePrior(amplitude=Uniform(low=-100.0, high=400.0), onset_fraction=0.2)
+        >>> prior.draw(np.random.default_rng(1), n_time=1000, dt=0.2).shape
+        (1000,)
+    """
+
+    kind: Literal["square"] = "square"
+    amplitude: Argument
+
+    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
+        return stimuli.square(**self._drawn(rng, "amplitude", "holding"), **self._times(rng, n_time, dt)).I
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class SinusoidPrior(AbstractStimulusPrior):
+    """Draws the arguments of `sinusoid`; the phase is uniform unless given."""
+
+    kind: Literal["sinusoid"] = "sinusoid"
+    amplitude: Argument
+    frequency: Argument
+    phase: Argument = ANY_PHASE
+
+    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
+        arguments = self._drawn(rng, "amplitude", "frequency", "phase", "holding")
+        return stimuli.sinusoid(**arguments, **self._times(rng, n_time, dt)).I
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class RampPrior(AbstractStimulusPrior):
+    """Draws the arguments of `ramp`."""
+
+    kind: Literal["ramp"] = "ramp"
+    start: Argument = 0.0
+    stop: Argument
+
+    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
+        return stimuli.ramp(**self._drawn(rng, "start", "stop", "holding"), **self._times(rng, n_time, dt)).I
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class ChirpPrior(AbstractStimulusPrior):
+    """Draws the arguments of `chirp`; the phase is uniform unless given."""
+
+    kind: Literal["chirp"] = "chirp"
+    amplitude: Argument
+    start_frequency: Argument
+    stop_frequency: Argument
+    phase: Argument = ANY_PHASE
+
+    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
+        arguments = self._drawn(rng, "amplitude", "start_frequency", "stop_frequency", "phase", "holding")
+        return stimuli.chirp(**arguments, **self._times(rng, n_time, dt)).I
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class OrnsteinUhlenbeckPrior(AbstractStimulusPrior):
+    """Draws the arguments of `ornstein_uhlenbeck`, its seed included."""
+
+    kind: Literal["ornstein_uhlenbeck"] = "ornstein_uhlenbeck"
+    mean: Argument = 0.0
+    sd: Argument
+    correlation_time: Argument
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.correlation_time == 0:
+            raise ValueError(
+                "`correlation_time` must be positive, got 0 ms. The shortest that is resolved is about dt."
+            )
+
+    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
+        arguments = self._drawn(rng, "mean", "sd", "correlation_time", "holding")
+        times = self._times(rng, n_time, dt)
+        return stimuli.ornstein_uhlenbeck(**arguments, **times, seed=int(rng.integers(2**63))).I
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class ArrayPrior(AbstractStimulusPrior):
+    """Draws a stretch of a given current, scaled.
+
+    The stretch starts at a random sample of the array, each held until the next where the grids differ. An
+    array shorter than the stretch is taken from its first sample, and the holding current follows.
+
+    Attributes:
+        I: Current, in pA above the holding current; several arrays are several priors.
+        sampling_interval: Sampling interval of the array, in ms.
+        gain: Factor on the array.
+    """
+
+    kind: Literal["array"] = "array"
+    I: tuple[Number, ...]
+    sampling_interval: Number
+    gain: Argument = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.I or self.sampling_interval <= 0:
+            raise ValueError(
+                f"`I` must hold samples and `sampling_interval` must be positive, got {len(self.I)} samples, "
+                f"sampling_interval={self.sampling_interval:g} ms."
+            )
+
+    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
+        gain, holding = self._drawn(rng, "gain", "holding").values()
+        times = self._times(rng, n_time, dt)
+        start, n_on = (n_steps(times[name], dt) for name in ("onset", "duration"))
+        # A sample belongs to the interval that it opens, also where its quotient is rounded down.
+        stretch = np.floor(np.arange(n_on) * (dt / self.sampling_interval) + 1e-6).astype(int)
+        stretch += rng.integers(max(len(self.I) - stretch[-1], 1))
+        stretch = stretch[stretch < len(self.I)]
+        current = np.full(n_time, holding)
+        current[start : start + len(stretch)] += gain * np.array(self.I)[stretch]
+        return stimuli.from_array(current, dt).I
+
+
+StimulusPrior = Annotated[
+    SquarePrior | SinusoidPrior | RampPrior | ChirpPrior | OrnsteinUhlenbeckPrior | ArrayPrior,
+    Field(discriminator="kind"),
+]
+
+
+def draw_stimuli(
+    priors: Sequence[AbstractStimulusPrior],
+    *,
+    index: Sequence[int] | Int[np.ndarray, " dataset"],
+    n_samples: Int[np.ndarray, " dataset"],
+    n_time: int,
+    dt: float,
+    seed: int,
+) -> tuple[Float32[np.ndarray, "dataset time"], Int32[np.ndarray, " dataset"]]:
+    """Draw the currents of a dataset, or of any part of it.
+
+    Draw i depends on the seed, i and its own length only, so chunks of any size make the same dataset.
+
+    Args:
+        priors: What to draw from, each in proportion to its weight.
+        index: Places of the draws in the dataset.
+        n_samples: Length of each draw, in samples.
+        n_time: Length to pad to, in samples; the padding is 0 pA.
+        dt: Sampling interval, in ms.
+        seed: Not negative.
+
+    Returns:
+        Currents, in pA, and the place in `priors` of the one that each was drawn from.
+
+    Raises:
+        ValueError: If there is no prior, `index` and `n_samples` differ in length, a length is not between 2
+            and `n_time`, or the seed or an index is negative.
+
+    Example:
+        >>> priors = [SquarePrior(amplitude=100.0), SinusoidPrior(amplitude=50.0, frequency=10.0, weight=3.0)]
+        >>> I, which = draw_stimuli(
+        ...     priors, index=range(4), n_samples=np.array([500, 1000, 800, 600]), n_time=1000, dt=0.2, seed=1
+        ... )
+        >>> I.shape, which.shape
+        ((4, 1000), (4,))
+    """
+    index = np.asarray(index)
+    _check_draws(priors, index, n_samples, n_time)
+    upper = np.cumsum([prior.weight for prior in priors])
+    currents = np.zeros((len(index), n_time), np.float32)
+    which = np.zeros(len(index), np.int32)
+    stream = _stream(seed)
+    for row, (i, n) in enumerate(zip(index, n_samples, strict=True)):
+        rng = np.random.Generator(np.random.Philox(key=np.array([stream, i], np.uint64)))
+        which[row] = np.searchsorted(upper, rng.random() * upper[-1], side="right")
+        currents[row, :n] = priors[which[row]].draw(rng, int(n), dt)
+    return currents, which
+
+
+def _check_draws(
+    priors: Sequence[AbstractStimulusPrior],
+    index: Int[np.ndarray, " index"],
+    n_samples: Int[np.ndarray, " dataset"],
+    n_time: int,
+) -> None:
+    if not priors:
+        raise ValueError("At least one stimulus prior is needed, got none.")
+    if len(index) != len(n_samples):
+        raise ValueError(
+            f"`index` and `n_samples` must have one length, got {len(index)} and {len(n_samples)}."
+        )
+    if (index < 0).any():
+        raise ValueError(f"`index` must not be negative, got {index.min()}. Count draws from 0.")
+    bad = (n_samples < 2) | (n_samples > n_time)
+    if bad.any():
+        first = bad.argmax()
+        raise ValueError(
+            f"`n_samples` must lie between 2 and n_time={n_time}, got {n_samples[first]} in draw "
+            f"{index[first]} ({bad.sum()} of {bad.size} draws). Raise n_time or shorten the recordings."
+        )
+
+
+def _stream(seed: int) -> int:
+    if seed < 0:
+        raise ValueError(f"`seed` must not be negative, got {seed}.")
+    # Hashed with the name, so that no other use of the same seed meets these random numbers.
+    return int(np.random.SeedSequence(seed, spawn_key=tuple(b"stimulus")).generate_state(1, np.uint64)[0])
+
+
+def _draw(argument: Argument, rng: np.random.Generator) -> float:
+    if isinstance(argument, AbstractDistribution):
+        return float(argument.from_unconstrained(rng.standard_normal()))
+    return argument
+
+
+def _check_range(name: str, argument: Argument, low: float, high: float) -> None:
+    least, greatest = argument.support if isinstance(argument, AbstractDistribution) else (argument, argument)
+    if least < low or greatest > high:
+        raise ValueError(
+            f"`{name}` must lie between {low:g} and {high:g}, got {least:g} to {greatest:g}. "
+            "Use Uniform or TruncatedNormal, or LogNormal where there is no upper limit."
+        )

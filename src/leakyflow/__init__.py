@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 # Keras reads this when it is first imported; JAX is the default even where another backend is installed.
-os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "jax"
 
 __version__ = "0.1.0"
 

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-import bayesflow as bf
 import keras
-from bayesflow.networks.inference.coupling.invertible_layer import InvertibleLayer
-from bayesflow.types import Tensor
-from bayesflow.utils.serialization import serializable
 
+from leakyflow.models.backend import InvertibleLayer, Tensor, bf, serializable
 from leakyflow.models.config import FlowConfig
 
 __all__ = ["InvertibleBatchNormalization", "build_flow"]

@@ -31,11 +31,13 @@ from leakyflow.simulator.prior import Prior
 
 __all__ = ["Frame", "frame_features", "from_frame", "laplace_frame", "prior_frame", "to_frame"]
 
-N_NEWTON = 12
+N_NEWTON = 24
 # A likelihood that is not log-concave can leave the Hessian flat or worse; half the prior's precision is the floor.
 LEAST_PRECISION = 0.5
 # Beyond this a normal distribution function rounds to 0 or 1.
 LARGEST_SCORE = 7.0
+# A bound below this excludes nothing: a value outside the support of the prior, an infinite score.
+LEAST_BOUND = -30.0
 # Draws that give the mean and covariance under the prior of what least squares fits.
 N_PRIOR = 4096
 BLOCK = 1024
@@ -164,21 +166,38 @@ def _starting_point(
     }
     for axis, (name, distribution) in enumerate(prior.distributions.items()):
         if name in guesses:
-            start[:, axis] = np.clip(np.nan_to_num(distribution.to_unconstrained(guesses[name])), -3.0, 3.0)
+            start[:, axis] = np.clip(_score(distribution, guesses[name]), -3.0, 3.0)
     if "V_th" not in prior.inferred:
         return frame, start
     axis, V_th = prior.inferred.index("V_th"), prior.distributions["V_th"]
     at_spikes = predicted_at_spikes(regression, s)
     if prior.known.get("threshold_noise") == 0.0:
-        bound = np.minimum(np.asarray(V_th.to_unconstrained(s.V_max)), LARGEST_SCORE)
+        bound = np.clip(_score(V_th, s.V_max), LEAST_BOUND, LARGEST_SCORE)
+        # Without a free step nothing was survived.
+        bound = np.where(s.n_steps > 0, bound, LEAST_BOUND)
         noise = prior.known.get("membrane_noise", regression.noise) * np.sqrt(s.dt)
         frame.bound[:, axis] = bound
         frame.location[:, axis], frame.scale[:, axis] = _truncated_normal(V_th, bound, at_spikes, s.weight, noise)
     else:
         mean = (s.weight * at_spikes).sum(1) / np.maximum(s.weight.sum(1), 1.0)
         guess = np.where(s.weight.sum(1) > 0, mean, s.V_max + 3.0)
-        start[:, axis] = np.clip(np.asarray(V_th.to_unconstrained(guess)), -4.0, 4.0)
+        start[:, axis] = np.clip(_score(V_th, guess), -4.0, 4.0)
     return frame, start
+
+
+def _score(
+    distribution: AbstractDistribution, x: Float64[np.ndarray, " dataset"]
+) -> Float64[np.ndarray, " dataset"]:
+    """Normal score of any number, infinite from the ends of the support on."""
+    low, high = distribution.support
+    inside = (x > low) & (x < high)
+    score = distribution.to_unconstrained(np.where(inside, x, distribution.from_unconstrained(0.0)))
+    return np.where(inside, score, np.where(x <= low, -np.inf, np.inf))
+
+
+def _hazard(x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    """Density of the standard normal over its mass above x, accurate in both tails."""
+    return np.sqrt(2.0 / np.pi) / special.erfcx(x / np.sqrt(2.0))
 
 
 def _truncated_normal(
@@ -197,15 +216,16 @@ def _truncated_normal(
     noise = np.broadcast_to(np.reshape(noise, (-1, 1)), at_spikes.shape)
     for iteration in range(6):
         least = (bound - location) / scale
-        hazard = np.exp(-0.5 * least**2 - special.log_ndtr(-least)) / np.sqrt(2.0 * np.pi)
-        mean = location + scale * hazard
+        mean = location + scale * _hazard(least)
         # From the wall outwards: the first expansion is where the voltage certainly was.
         z = np.maximum(bound, -LARGEST_SCORE) if iteration == 0 else mean
         stretch = np.exp(np.asarray(V_th.log_det_jacobian(z)))[:, None]  # mV per unit of score
         margin = (at_spikes - np.asarray(V_th.from_unconstrained(z))[:, None]) / noise
-        ratio = np.exp(-0.5 * margin**2 - special.log_ndtr(margin)) / np.sqrt(2.0 * np.pi)
+        ratio = _hazard(-margin)
         slope = -z - (weight * ratio * stretch / noise).sum(1)
-        curvature = 1.0 + (weight * ratio * (margin + ratio) * (stretch / noise) ** 2).sum(1)
+        # Between 0 and 1; far from the threshold margin and ratio cancel to the last digit.
+        sharpness = np.clip(ratio * (margin + ratio), 0.0, 1.0)
+        curvature = 1.0 + (weight * sharpness * (stretch / noise) ** 2).sum(1)
         location, scale = z + slope / curvature, 1.0 / np.sqrt(curvature)
         # Further out a truncated normal is an exponential, whatever its location.
         location = np.maximum(location, bound - 25.0 * scale)
@@ -225,8 +245,8 @@ def _laplace_solver(
         standard = -ndtri(ndtr((location - bound) / scale) * ndtr(-u))
         z = jnp.where(jnp.isfinite(bound), location + scale * standard, u)
         log_det = jnp.where(jnp.isfinite(bound), 0.5 * (standard**2 - u**2), 0.0)
-        # The observed ones enter the likelihood of no other: any number serves.
-        values = dict.fromkeys(Parameters._fields, 0.0) | dict(known)
+        # Observed ones are read off the recording; the refractory period enters no other's likelihood.
+        values = dict.fromkeys(Parameters._fields, 0.0) | _released(s) | dict(known)
         inferred = {name: prior.from_unconstrained(z[i]) for i, (name, prior) in enumerate(distributions)}
         log_prior = -0.5 * z @ z + jnp.sum(log_det)
         return -log_prior - compressed_log_likelihood(Parameters(**(values | inferred)), s)
@@ -243,7 +263,7 @@ def _laplace_solver(
         """Levenberg and Marquardt: damp more after a failure, less after a success."""
         best, damping, candidate = state
         new = expand(candidate, truncation, s)
-        better = new.value < best.value  # False for NaN
+        better = (new.value < best.value) & jnp.isfinite(new.curvature).all()  # False for NaN
         best = jax.tree.map(partial(jnp.where, better), new, best)
         damping = jnp.clip(jnp.where(better, damping / 5.0, damping * 10.0), 1e-6, 1e8)
         move = jnp.linalg.solve(best.curvature + damping * jnp.eye(n), best.slope)
@@ -257,3 +277,11 @@ def _laplace_solver(
         return best.u, (axes / jnp.sqrt(jnp.maximum(precision, LEAST_PRECISION))) @ axes.T
 
     return jax.jit(jax.vmap(solve, in_axes=(0, 0, Sufficient(*[0] * 12, None))))
+
+
+def _released(s: Sufficient) -> dict[str, Array]:
+    """Mean and SD of the voltages at which the spikes were released."""
+    total = jnp.maximum(jnp.sum(s.weight), 1.0)
+    mean = jnp.sum(s.weight * s.V_released) / total
+    variance = jnp.sum(s.weight * (s.V_released - mean) ** 2) / total
+    return {"V_reset": mean, "reset_noise": jnp.sqrt(variance)}

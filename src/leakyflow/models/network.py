@@ -1,13 +1,15 @@
 """The whole estimator: what BayesFlow is given of a recording, and the approximator it trains."""
 
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import bayesflow as bf
 import keras
 import numpy as np
 from jaxtyping import Float32
 
+from leakyflow.models.backend import bf
 from leakyflow.models.config import NetworkConfig
 from leakyflow.models.flow import build_flow
 from leakyflow.models.frame import Frame, frame_features, laplace_frame, prior_frame
@@ -73,17 +75,57 @@ class Network:
             return features.arrays
         if recordings is None:
             raise ValueError("This network reads the raw trace: pass the recordings beside their features.")
-        return features.arrays | {"trace": trace_channels(recordings, self.config.summary.patch)}
+        trace = trace_channels(recordings, self.simulator.n_time, self.config.summary.patch)
+        return features.arrays | {"trace": trace}
 
-    def adapt(self, features: Features, recordings: Recordings) -> None:
-        """Take means and SDs of the inputs from the training set, or enough of it."""
+    def adapt(self, arrays: dict[str, Float32[np.ndarray, "dataset feature"]], recordings: Recordings | None) -> None:
+        """Take means and SDs of the inputs from the training set, or enough of it.
+
+        Args:
+            arrays: Features of these recordings.
+            recordings: Needed only where the network reads the raw trace.
+        """
         layers = self.approximator.summary_network.standardize
-        for name, values in features.arrays.items():
+        for name, values in arrays.items():
             layers[name].adapt(values.mean(0), values.std(0))
-        if self.config.summary.trace:
+        if recordings is not None:
             valid = np.arange(recordings.V.shape[1]) < recordings.n_samples[:, None]
             traces = np.stack([recordings.V[valid], recordings.I[valid]], axis=-1).astype(np.float64)
             layers["trace"].adapt(traces.mean(0), traces.std(0))
+
+    def summarize(self, inputs: dict[str, Float32[np.ndarray, "..."]]) -> Float32[np.ndarray, "dataset summary"]:
+        """Run the summary network."""
+        return self._run("summarize", inputs)
+
+    def from_latent(
+        self, latent: Float32[np.ndarray, "row param"], summary: Float32[np.ndarray, "row summary"]
+    ) -> Float32[np.ndarray, "row param"]:
+        """Turn standard normal draws into draws of the local coordinates w."""
+        return self._run("from_latent", latent, summary)
+
+    def log_density(
+        self, w: Float32[np.ndarray, "row param"], summary: Float32[np.ndarray, "row summary"]
+    ) -> Float32[np.ndarray, " row"]:
+        """Log density of local coordinates."""
+        return self._run("log_density", w, summary)
+
+    def _run(self, name: str, *arguments: Any) -> np.ndarray:
+        """Call a compiled function on rows padded to a power of two, so that few shapes are ever compiled."""
+        n = len(keras.tree.flatten(arguments)[0])
+        size = max(16, 1 << (n - 1).bit_length())
+        rows = np.minimum(np.arange(size), n - 1)
+        padded = keras.tree.map_structure(lambda x: keras.ops.convert_to_tensor(x[rows]), arguments)
+        return keras.ops.convert_to_numpy(self._compiled[name](*padded))[:n]
+
+    @cached_property
+    def _compiled(self) -> dict[str, Callable]:
+        summary, flow = self.approximator.summary_network, self.approximator.inference_network
+        functions = {
+            "summarize": lambda x: summary(x, training=False),
+            "from_latent": lambda z, s: flow(z, conditions=s, inverse=True, training=False),
+            "log_density": lambda w, s: flow(w, conditions=s, density=True, training=False)[1],
+        }
+        return {name: _compile(function) for name, function in functions.items()}
 
     def save_weights(self, path: Path) -> None:
         """Write the weights, and only them, to an HDF5 file."""
@@ -92,6 +134,7 @@ class Network:
     def load_weights(self, path: Path) -> None:
         """Read weights written by `save_weights`; nothing in the file is executed."""
         self.approximator.load_weights(path)
+        self.__dict__.pop("_compiled", None)  # compiled functions hold the old weights
 
     def _shapes(self) -> dict:
         """Shapes of one recording's inputs, found by summarizing one."""
@@ -111,3 +154,20 @@ class Network:
             "inference_variables": (1, len(self.names)),
             "summary_variables": {name: value.shape for name, value in arrays.items()},
         }
+
+
+def _compile(function: Callable) -> Callable:
+    """Compile a function of tensors by what the backend has."""
+    match keras.backend.backend():
+        case "jax":
+            import jax
+
+            return jax.jit(function)
+        case "tensorflow":
+            import tensorflow as tf
+
+            return tf.function(function)
+        case _:
+            import torch
+
+            return torch.no_grad()(function)

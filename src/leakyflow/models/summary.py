@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import bayesflow as bf
 import keras
 import numpy as np
-from bayesflow.types import Tensor
-from bayesflow.utils.serialization import serializable
 from jaxtyping import Float, Float32
 
+from leakyflow.models.backend import Tensor, bf, serializable
 from leakyflow.models.config import SummaryConfig
 from leakyflow.recordings.recording import Recordings
 
@@ -117,11 +115,13 @@ class RecordingSummary(bf.networks.SummaryNetwork):
         return self.recurrent[1](self.recurrent[0](patches, mask=mask), mask=mask)
 
 
-def trace_channels(recordings: Recordings, patch: int) -> Float32[np.ndarray, "dataset time channel"]:
-    """Voltage, current, spike and valid, padded to whole patches; 0 wherever padded."""
-    n, n_time = recordings.V.shape
-    channels = np.zeros((n, -(-n_time // patch) * patch, 4), np.float32)
-    valid = np.arange(n_time) < recordings.n_samples[:, None]
+def trace_channels(
+    recordings: Recordings, n_time: int, patch: int
+) -> Float32[np.ndarray, "dataset time channel"]:
+    """Voltage, current, spike and valid, padded to whole patches of at least n_time samples; 0 wherever padded."""
+    n, width = recordings.V.shape
+    channels = np.zeros((n, -(-max(n_time, width) // patch) * patch, 4), np.float32)
+    valid = np.arange(width) < recordings.n_samples[:, None]
     for channel, values in enumerate((recordings.V, recordings.I, recordings.spikes, valid)):
-        channels[:, :n_time, channel] = np.where(valid, values, 0.0)
+        channels[:, :width, channel] = np.where(valid, values, 0.0)
     return channels

@@ -24,9 +24,9 @@ _COMMAND = "command"
 def open_abf(path: Path, *, channel: int | str | None, current: int | str | Path | None) -> Iterator[Source]:
     """Open an ABF file.
 
-    The current is the one that was measured, where the file has it: a command of zero stands in many files whose
-    stimulus came from elsewhere, and leaves out the holding current. Otherwise it is the command, epochs or an
-    external waveform. Units tell a voltage from a current; names are often swapped.
+    The current is the one that was measured, where the file has it: a command of zero stands in many files
+    whose stimulus came from elsewhere, and leaves out the holding current. Otherwise it is the command,
+    epochs or an external waveform. Units tell a voltage from a current; names are often swapped.
 
     Args:
         path: The file.
@@ -41,7 +41,8 @@ def open_abf(path: Path, *, channel: int | str | None, current: int | str | Path
     units = [quantity(unit) for unit in abf.adcUnits]
     if "voltage" not in units:
         raise ValueError(
-            f"{path.name} must have a recorded voltage, but its channels are {', '.join(recorded.values())}.\n"
+            f"{path.name} must have a recorded voltage, but its channels are "
+            f"{', '.join(recorded.values())}.\n"
             + ("This is a voltage-clamp file: the current was recorded. Use a current-clamp recording."
                if "current" in units else "Export it with units that say mV or V.")
         )  # fmt: skip
@@ -57,8 +58,12 @@ def _load(path: Path, kind: str = "ABF") -> "ABF":
         warnings.simplefilter("ignore")
         # The folder matters for stimuli; the cache would keep a stimulus that has since changed on disk.
         abf = pyabf.ABF(str(path), stimulusFileFolder=str(path.parent), cacheStimulusFiles=False)
+        abf.adcNames = [name.strip("\0 ") for name in abf.adcNames]
         if not abf.data.size:
             raise ValueError("no samples")
+        if abf.abfVersion["major"] == 1 and _has_commands(abf):
+            # pyABF 2.3.8 takes the level of the first epochs for the holding levels of version 1.
+            abf.holdingCommand = list(abf._headerV1.fInstrumentHoldingLevel)
     return abf
 
 
@@ -92,8 +97,9 @@ def _current(
     if current is None:
         if _clamps_voltage(abf, path, sweep, V_channel):
             raise ValueError(
-                f"{path.name} must be a current-clamp file, but the command of {abf.adcNames[V_channel]!r} is a changing "
-                f"voltage ({abf.dacUnits[V_channel]}): this is a voltage-clamp file. Use a current-clamp recording."
+                f"{path.name} must be a current-clamp file, but its command is a voltage that changes "
+                f"({abf.dacNames[V_channel]} [{abf.dacUnits[V_channel]}]): this is a voltage-clamp file.\n"
+                "Use a current-clamp recording."
             )
         # With two amplifiers in one file, the other one may clamp the voltage of another cell.
         recorded = {n: name for n, name in recorded.items() if not _clamps_voltage(abf, path, sweep, n)}
@@ -109,7 +115,7 @@ def _commanded(abf: "ABF", path: Path, sweep: int, V_channel: int) -> tuple[np.n
     commands = {n: abf.dacNames[n] for n in _dacs(abf) if quantity(abf.dacUnits[n]) == "current"}
     if not commands:
         raise ValueError(
-            f"{path.name} must have the injected current, but no recorded channel and no command is in A or pA.\n"
+            f"{path.name} must have the injected current, but no channel and no command is in A or pA.\n"
             "Record the current, or write V and I to a CSV file with the columns t_ms, V_mV, I_pA."
         )
     n = V_channel if V_channel in commands else pick(
@@ -118,14 +124,21 @@ def _commanded(abf: "ABF", path: Path, sweep: int, V_channel: int) -> tuple[np.n
     I = _command(abf, path, sweep, n) * scale(abf.dacUnits[n], "pA")
     if np.isnan(I).any():
         raise ValueError(
-            f"The command {commands[n]!r} of {path.name} must be known for the whole sweep, but {np.isnan(I).sum()} of "
-            f"{I.size} samples are not in the file.\nPass current= with the number of a recorded channel, or write V and "
-            "I to a CSV file with the columns t_ms, V_mV, I_pA."
+            f"The command {commands[n]!r} of {path.name} must be known for the whole sweep, but "
+            f"{np.isnan(I).sum()} of {I.size} samples are not in the file.\n"
+            "Write V and I to a CSV file with the columns t_ms, V_mV, I_pA."
         )
     return I, f"command {commands[n]} [{abf.dacUnits[n]}]", False
 
 
+def _has_commands(abf: "ABF") -> bool:
+    """Version 1 keeps epochs and holding levels in the long header, of 6144 bytes; else data is there."""
+    return abf.abfVersion["major"] > 1 or abf.dataByteStart >= 6144
+
+
 def _dacs(abf: "ABF") -> range:
+    if not _has_commands(abf):
+        return range(0)
     return range(min(abf.channelCount, len(abf.dacUnits), len(abf.holdingCommand)))
 
 
@@ -156,10 +169,10 @@ def _waveform_source(abf: "ABF", n: int) -> int:
 
 
 def _external_waveform(abf: "ABF", path: Path, n: int) -> np.ndarray:
-    """Read the file that was played; pyABF's own search looks in the working directory first, and warns instead."""
+    """Read the file that was played; pyABF looks in the working directory first, and only warns."""
     if abf.abfVersion["major"] == 1:
         raise ValueError(
-            f"The stimulus of {path.name} was played from another file, whose name ABF version 1 does not keep.\n"
+            f"The stimulus of {path.name} was played from another file, which pyABF cannot find for ABF 1.\n"
             "Write V and I to a CSV file with the columns t_ms, V_mV, I_pA."
         )
     name = PureWindowsPath(abf._stringsSection._indexedStrings[abf._dacSection.lDACFilePathIndex[n]]).name
@@ -167,7 +180,8 @@ def _external_waveform(abf: "ABF", path: Path, n: int) -> np.ndarray:
     if not waveform.is_file():
         raise ValueError(
             f"The stimulus of {path.name} was played from the file {name!r}, which is missing.\n"
-            f"Put it beside the recording, in {path.parent}, or pass current= with the number of a recorded channel."
+            f"Put it beside the recording, in {path.parent}, or pass current= with the number of a recorded "
+            "channel."
         )
     return _played(abf, waveform, n)
 

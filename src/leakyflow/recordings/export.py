@@ -22,9 +22,9 @@ def save_recording(recording: Recording, path: str | Path) -> Path:
     """Save a recording to `.npz` or `.nwb`; `read_recording` returns it bit for bit.
 
     The NPZ file has the arrays `V_mV`, `I_pA`, `spikes`, `refractory`, `dt_ms` and `name`. The NWB file has a
-    CurrentClampSeries with its stimulus, which other programs read, and spikes and refractory samples in a processing
-    module. The file is written beside its place and then renamed, so that a file of this name is always whole; one
-    that was there before is replaced.
+    CurrentClampSeries with its stimulus, which other programs read, and spikes and refractory samples in a
+    processing module. The file is written beside its place and then renamed, so that a file of this name is
+    always whole; one that was there before is replaced.
 
     Args:
         recording: What to save.
@@ -40,13 +40,17 @@ def save_recording(recording: Recording, path: str | Path) -> Path:
     path = Path(path)
     writers: dict[str, Callable[[Recording, Path], None]] = {".npz": _write_npz, ".nwb": _write_nwb}
     if path.suffix.lower() not in writers:
-        raise ValueError(f"A recording is saved to .npz or .nwb, got {path.name!r}. Choose one of these suffixes.")
+        raise ValueError(
+            f"A recording is saved to .npz or .nwb, got {path.name!r}. Choose one of these suffixes."
+        )
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix.lower()}")
     try:
         writers[path.suffix.lower()](recording, partial)
         partial.replace(path)
     except (OSError, RuntimeError) as error:  # HDF5 reports a full disk as either
-        raise OSError(f"{path} could not be written: {error}\nFree some space, or choose another folder.") from error
+        raise OSError(
+            f"{path} could not be written: {error}\nFree some space, or choose another folder."
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
     return path
@@ -125,10 +129,20 @@ def _add_clamp(file: Any, recording: Recording) -> None:
     electrode = file.create_icephys_electrode(name="electrode", description="current clamp", device=amplifier)
     # In mV and pA with a conversion to SI, the samples are the very numbers of the recording.
     V = CurrentClampSeries(
-        name="voltage", data=recording.V, conversion=1e-3, electrode=electrode, gain=1.0, rate=1000.0 / recording.dt
+        name="voltage",
+        data=recording.V,
+        conversion=1e-3,
+        electrode=electrode,
+        gain=1.0,
+        rate=1000.0 / recording.dt,
     )
     I = CurrentClampStimulusSeries(
-        name="current", data=recording.I, conversion=1e-12, electrode=electrode, gain=1.0, rate=1000.0 / recording.dt
+        name="current",
+        data=recording.I,
+        conversion=1e-12,
+        electrode=electrode,
+        gain=1.0,
+        rate=1000.0 / recording.dt,
     )
     file.add_acquisition(V)
     file.add_stimulus(I)
@@ -141,11 +155,16 @@ def _add_picture(file: Any, recording: Recording) -> None:
     module = file.create_processing_module(
         name=_MODULE, description="Spikes replaced by the picture of the leaky integrate-and-fire neuron"
     )
-    for field, meaning in (("spikes", "1 at each spike"), ("refractory", "1 at the refractory samples after it")):
+    for field, meaning in (
+        ("spikes", "1 at each spike"),
+        ("refractory", "1 at the refractory samples after it"),
+    ):
         samples = getattr(recording, field).astype(np.uint8)
         rate = 1000.0 / recording.dt
         module.add(TimeSeries(name=field, data=samples, unit="n/a", rate=rate, description=meaning))
-    file.add_scratch(recording.dt, name="dt_ms", description="Sampling interval in ms, exact where 1 / rate is not")
+    file.add_scratch(
+        recording.dt, name="dt_ms", description="Sampling interval in ms, exact where 1 / rate is not"
+    )
     file.add_scratch(recording.name, name="recording_name", description="Name of the recording")
 
 
@@ -156,6 +175,8 @@ def _load_nwb(path: Path) -> Recording | None:
         if f"processing/{_MODULE}" not in file:
             return None
         V, I = file["acquisition/voltage/data"][:], file["stimulus/presentation/current/data"][:]
-        spikes, refractory = (file[f"processing/{_MODULE}/{field}/data"][:] for field in ("spikes", "refractory"))
+        spikes, refractory = (
+            file[f"processing/{_MODULE}/{field}/data"][:] for field in ("spikes", "refractory")
+        )
         dt, name = float(file["scratch/dt_ms"][()]), file["scratch/recording_name"].asstr()[()]
     return _recording(V, I, spikes, refractory, dt=dt, name=name)

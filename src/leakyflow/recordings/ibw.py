@@ -36,7 +36,9 @@ def open_ibw(path: Path, *, channel: int | str | None, current: int | str | Path
         ValueError: If a file is damaged, the other one is missing, or they do not fit together.
     """
     if channel is not None:
-        raise ValueError(f"`channel` must be left out for an Igor wave, got {channel!r}: {path.name} is one channel.")
+        raise ValueError(
+            f"`channel` must be left out for an Igor wave, got {channel!r}: {path.name} is one channel."
+        )
     waves = {}
     for wave in (_load(path), _load(_partner(path, current))):
         waves[quantity(wave.unit)] = wave
@@ -77,12 +79,14 @@ def _load(path: Path) -> _Wave:
     with parsing(path, "IBW"):
         interval, x_unit, unit = _scaling(wave["wave_header"])
     if quantity(x_unit) != "time":
-        raise ValueError(f"The x unit of {path.name} must be a time, got {x_unit!r}. Set it in Igor: SetScale/P x.")
+        raise ValueError(
+            f"The x unit of {path.name} must be a time, got {x_unit!r}. Set it in Igor: SetScale/P x."
+        )
     return _Wave(path=path, samples=samples, unit=unit, dt=interval * scale(x_unit, "ms"))
 
 
 def _scaling(header: dict[str, Any]) -> tuple[float, str, str]:
-    """Sampling interval with its unit, and the unit of the data; version 5 keeps one of each per dimension."""
+    """Sampling interval, its unit and that of the data; version 5 keeps one interval per dimension."""
     if "sfA" in header:
         return float(header["sfA"][0]), _text(np.asarray(header["dimUnits"])[0]), _text(header["dataUnits"])
     return float(header["hsA"]), _text(header["xUnits"]), _text(header["dataUnits"])
@@ -96,8 +100,9 @@ def _text(characters: Any) -> str:
 def _join(V: _Wave, I: _Wave, *, confirmed: bool) -> RawSweep:
     if len(V.samples) != len(I.samples) or not np.isclose(V.dt, I.dt, rtol=1e-6, atol=0):
         raise ValueError(
-            f"The waves of a pair must have the same samples, got {len(V.samples)} every {V.dt:g} ms in {V.path.name} "
-            f"and {len(I.samples)} every {I.dt:g} ms in {I.path.name}. Pass current= with the wave of the same sweep."
+            f"The waves of a pair must have the same samples, got {len(V.samples)} every {V.dt:g} ms in "
+            f"{V.path.name} and {len(I.samples)} every {I.dt:g} ms in {I.path.name}. Pass current= with the "
+            "wave of the same sweep."
         )
     return RawSweep(
         V=V.samples * scale(V.unit, "mV"),

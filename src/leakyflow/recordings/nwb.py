@@ -17,9 +17,10 @@ __all__ = ["open_nwb"]
 
 @contextmanager
 def open_nwb(path: Path, *, channel: int | str | None, current: int | str | Path | None) -> Iterator[Source]:
-    """Open an NWB file; each CurrentClampSeries is a sweep, in the order of sweep number, starting time, name.
+    """Open an NWB file; each CurrentClampSeries is a sweep, ordered by sweep number, starting time and name.
 
-    The current is the CurrentClampStimulusSeries that belongs to it, plus its bias current, which NWB keeps apart.
+    The current is the CurrentClampStimulusSeries that belongs to it, plus its bias current, which NWB keeps
+    apart.
 
     Args:
         path: The file.
@@ -32,7 +33,8 @@ def open_nwb(path: Path, *, channel: int | str | None, current: int | str | Path
     from pynwb import NWBHDF5IO
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old namespaces and missing optional fields are not the reader's business
+        # Old namespaces and missing optional fields are not the reader's business.
+        warnings.simplefilter("ignore")
         with parsing(path, "NWB"):
             io = NWBHDF5IO(str(path), mode="r", load_namespaces=True)
         try:
@@ -48,14 +50,16 @@ def _sweeps(file: Any, path: Path, channel: int | str | None) -> list[Any]:
     from pynwb.icephys import CurrentClampSeries, IZeroClampSeries, VoltageClampSeries
 
     recorded = list(file.acquisition.values())
-    clamped = [s for s in recorded if isinstance(s, CurrentClampSeries) and not isinstance(s, IZeroClampSeries)]
+    clamped = [
+        s for s in recorded if isinstance(s, CurrentClampSeries) and not isinstance(s, IZeroClampSeries)
+    ]
     if not clamped:
         found = sorted({type(series).__name__ for series in recorded}) or ["nothing"]
-        hint = "This is a voltage-clamp file: the current was recorded. " if any(
-            isinstance(series, VoltageClampSeries) for series in recorded
-        ) else ""  # fmt: skip
+        clamps_voltage = any(isinstance(series, VoltageClampSeries) for series in recorded)
+        hint = "This is a voltage-clamp file: the current was recorded. " if clamps_voltage else ""
         raise ValueError(
-            f"{path.name} must hold a CurrentClampSeries in its acquisition, which holds {', '.join(found)}.\n"
+            f"{path.name} must hold a CurrentClampSeries in its acquisition, which holds "
+            f"{', '.join(found)}.\n"
             f"{hint}Use a current-clamp recording whose injected current is known."
         )
     if channel is not None:
@@ -81,8 +85,9 @@ def _read(file: Any, path: Path, series: Any, current: int | str | Path | None) 
     dt = _interval(series, path)
     if not np.isclose(dt, _interval(stimulus, path), rtol=1e-6) or len(I) < len(V):
         raise ValueError(
-            f"A stimulus must have the samples of its response, got {len(I)} every {_interval(stimulus, path):g} ms in "
-            f"{stimulus.name!r} and {len(V)} every {dt:g} ms in {series.name!r} of {path.name}. Pass current= with another."
+            f"A stimulus must have the samples of its response, got {len(I)} every "
+            f"{_interval(stimulus, path):g} ms in {stimulus.name!r} and {len(V)} every {dt:g} ms in "
+            f"{series.name!r} of {path.name}. Pass current= with another."
         )
     bias = _bias(series)
     return RawSweep(
@@ -116,8 +121,9 @@ def _stimulus(file: Any, path: Path, series: Any, current: int | str | Path | No
             return found[0]
     listing = ", ".join(repr(stimulus.name) for stimulus in stimuli) or "none"
     raise ValueError(
-        f"{path.name} must say which CurrentClampStimulusSeries was injected in {series.name!r}: no table, sweep number or "
-        f"starting time does. Pass current= with the name of the series; the file has {listing}."
+        f"{path.name} must say which CurrentClampStimulusSeries was injected in {series.name!r}: no table, "
+        "sweep number or starting time does. Pass current= with the name of the series; the file has "
+        f"{listing}."
     )
 
 
@@ -127,7 +133,8 @@ def _listed(file: Any, series: Any, stimulus: Any) -> bool:
         return False
     responses, stimuli = table["responses"]["response"], table["stimuli"]["stimulus"]
     return any(
-        responses[row].timeseries is series and stimuli[row].timeseries is stimulus for row in range(len(table))
+        responses[row].timeseries is series and stimuli[row].timeseries is stimulus
+        for row in range(len(table))
     )
 
 
@@ -144,7 +151,9 @@ def _samples(series: Any, path: Path, unit: str) -> np.ndarray:
     with parsing(path, "NWB"):
         samples = np.asarray(series.data[:], dtype=np.float64)
     if samples.ndim != 1:
-        raise ValueError(f"{series.name!r} of {path.name} must have one dimension, time, got {samples.shape}.")
+        raise ValueError(
+            f"{series.name!r} of {path.name} must have one dimension, time, got {samples.shape}."
+        )
     # The factors are multiplied first: 1e-3 * 1000 is 1, while V * 1e-3 * 1000 need not be V.
     return samples * (series.conversion * scale(series.unit, unit)) + series.offset * scale(series.unit, unit)
 
@@ -155,5 +164,7 @@ def _interval(series: Any, path: Path) -> float:
         return 1000.0 / float(series.rate)
     steps = np.diff(np.asarray(series.timestamps[:], dtype=np.float64)) * 1000.0
     if not len(steps) or np.ptp(steps) > 0.5 * steps.mean():
-        raise ValueError(f"The timestamps of {series.name!r} in {path.name} must be evenly spaced. Resample them.")
+        raise ValueError(
+            f"The timestamps of {series.name!r} in {path.name} must be evenly spaced. Resample them."
+        )
     return float(steps.mean())

@@ -1,4 +1,4 @@
-"""The leaky integrate-and-fire neuron's picture of a real sweep: resampled, each spike replaced, window cut."""
+"""The picture that a leaky integrate-and-fire neuron has of a real sweep: spikes replaced, resampled, cut."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -6,7 +6,14 @@ from jaxtyping import Float64
 from leakyflow.recordings.raw import RawSweep
 from leakyflow.recordings.recording import Recording
 from leakyflow.recordings.resample import MAX_UPSAMPLING, hold, low_pass, quieten, sample
-from leakyflow.recordings.spikes import Spikes, bridge, find_spikes, longest_period, refractory_period, spike_gaps
+from leakyflow.recordings.spikes import (
+    Spikes,
+    bridge,
+    find_spikes,
+    longest_period,
+    refractory_period,
+    spike_gaps,
+)
 
 __all__ = ["MIN_DURATION", "check_duration", "check_first_sample", "to_recording", "window_samples"]
 
@@ -19,8 +26,8 @@ def to_recording(
 ) -> Recording:
     """Build the recording of a window of a sweep.
 
-    Spikes are found at the original sampling in the whole sweep; they are bridged before the filter, so that no
-    spike leaks into the voltage between; the window is cut last, so that its ends know what lies beyond.
+    Spikes are found at the original sampling in the whole sweep; they are bridged before the filter, so that
+    no spike leaks into the voltage between; the window is cut last, so that its ends know what lies beyond.
 
     Args:
         raw: The sweep, checked.
@@ -31,7 +38,7 @@ def to_recording(
         name: Of the recording.
 
     Raises:
-        ValueError: If the window is off range, too short or begins in a spike, or its samples are not finite, or
+        ValueError: If the window is off range, too short or begins in a spike, its samples are not finite,
             the sweep is sampled too coarsely, or `t_ref` is longer than an interval between spikes.
     """
     _check_sampling(raw.dt, dt)
@@ -47,8 +54,15 @@ def to_recording(
     # The first sample after the onset: there the neuron of the model has crossed.
     steps = np.floor((spikes.onset * raw.dt - at[0]) / dt + _GRID).astype(np.int64) + 1
     return _held(
-        at, V, hold(I, at, dt_file=raw.dt, dt=dt), steps[(steps >= -n_ref) & (steps < n_time)], n_ref,
-        dt_file=raw.dt, dt=dt, start=start, name=name,
+        at,
+        V,
+        hold(I, at, dt_file=raw.dt, dt=dt),
+        steps[(steps >= -n_ref) & (steps < n_time)],
+        n_ref,
+        dt_file=raw.dt,
+        dt=dt,
+        start=start,
+        name=name,
     )
 
 
@@ -92,7 +106,9 @@ def _held(
     )
 
 
-def window_samples(start: float | None, stop: float | None, *, duration: float, dt: float) -> tuple[float, int]:
+def window_samples(
+    start: float | None, stop: float | None, *, duration: float, dt: float
+) -> tuple[float, int]:
     """Check a window and count its samples; a last step that is not whole is left out.
 
     Args:
@@ -110,8 +126,8 @@ def window_samples(start: float | None, stop: float | None, *, duration: float, 
     first, last = 0.0 if start is None else float(start), duration if stop is None else float(stop)
     if not (0 <= first < last <= duration + _GRID * dt):
         raise ValueError(
-            f"`start` and `stop` must satisfy 0 <= start < stop <= {duration:g} ms, the length of the sweep; got "
-            f"start={first:g} ms, stop={last:g} ms. Times count from the beginning of the sweep, in ms."
+            f"`start` and `stop` must satisfy 0 <= start < stop <= {duration:g} ms, the length of the sweep; "
+            f"got start={first:g} ms, stop={last:g} ms. Times count from the beginning of the sweep, in ms."
         )
     n_time = int(np.floor((last - first) / dt + _GRID))
     check_duration(n_time * dt)
@@ -126,8 +142,8 @@ def check_duration(duration: float) -> None:
     """
     if duration < MIN_DURATION - _GRID:
         raise ValueError(
-            f"A recording must last at least {MIN_DURATION:g} ms, got {duration:g} ms. "
-            "Choose a longer window with start= and stop=, or a longer sweep."
+            f"A recording must last at least {MIN_DURATION:g} ms, got {duration:g} ms. Choose a longer "
+            "window with start= and stop=, or a longer sweep."
         )
 
 
@@ -141,8 +157,8 @@ def check_first_sample(spikes: np.ndarray, refractory: np.ndarray, *, start: flo
     if held[0]:
         free = start + (int(np.argmin(held)) if not held.all() else len(held)) * dt
         raise ValueError(
-            f"A recording must begin outside spikes, but start={start:g} ms lies in a spike or its refractory period. "
-            f"Pass start={free:g} or later, best where the cell is at rest."
+            f"A recording must begin outside spikes, but start={start:g} ms lies in a spike or its "
+            f"refractory period. Pass start={free:g} or later, best where the cell is at rest."
         )
 
 
@@ -151,9 +167,9 @@ def _check_sampling(dt_file: float, dt: float) -> None:
         raise ValueError(f"`dt` must be positive and finite, got {dt} ms. Pass the sampling interval in ms.")
     if dt_file > MAX_UPSAMPLING * dt:
         raise ValueError(
-            f"A sweep must be sampled at least every {MAX_UPSAMPLING:g} * dt = {MAX_UPSAMPLING * dt:g} ms, got "
-            f"{dt_file:g} ms: the upstroke of a spike falls between the samples. Use a recording sampled faster, or a "
-            f"network of dt >= {dt_file / MAX_UPSAMPLING:g} ms."
+            f"A sweep must be sampled at least every {MAX_UPSAMPLING:g} * dt = {MAX_UPSAMPLING * dt:g} ms, "
+            f"got {dt_file:g} ms: the upstroke of a spike falls between the samples. Use a recording sampled "
+            f"faster, or a network of dt >= {dt_file / MAX_UPSAMPLING:g} ms."
         )
 
 
@@ -164,9 +180,9 @@ def _finite_around(raw: RawSweep, start: float, stop: float) -> tuple[RawSweep, 
     within = bad[(bad >= first) & (bad < last)]
     if within.size:
         raise ValueError(
-            f"V and I must be finite within the window, got {within.size} NaN or infinite of {last - first} samples "
-            f"(first at {within[0] * raw.dt:g} ms, last at {within[-1] * raw.dt:g} ms). "
-            "Leave them out with start= and stop=, or repair the file."
+            f"V and I must be finite within the window, got {within.size} NaN or infinite of {last - first} "
+            f"samples (first at {within[0] * raw.dt:g} ms, last at {within[-1] * raw.dt:g} ms). Leave them "
+            "out with start= and stop=, or repair the file."
         )
     left = int(bad[bad < first].max()) + 1 if (bad < first).any() else 0
     right = int(bad[bad >= last].min()) if (bad >= last).any() else len(raw.V)
@@ -177,11 +193,14 @@ def _refractory_samples(spikes: Spikes, t_ref: float | None, *, dt_file: float, 
     if t_ref is None:
         return round(refractory_period(spikes, dt_file=dt_file, dt=dt) / dt)
     if not (np.isfinite(t_ref) and t_ref > 0):
-        raise ValueError(f"`t_ref` must be positive and finite, got {t_ref} ms. Pass the refractory period in ms.")
+        raise ValueError(
+            f"`t_ref` must be positive and finite, got {t_ref} ms. Pass the refractory period in ms."
+        )
     longest = longest_period(spikes, dt_file=dt_file, dt=dt) if len(spikes) > 1 else np.inf
     if round(t_ref / dt) > round(min(longest, t_ref) / dt):
         raise ValueError(
-            f"`t_ref` must let every spike begin after the release from the one before, got t_ref={t_ref:g} ms while "
-            f"two spikes of the sweep are closer than that. Pass t_ref={longest:g} or less, or leave it out."
+            f"`t_ref` must let every spike begin after the release from the one before, got t_ref={t_ref:g} "
+            f"ms while two spikes of the sweep are closer than that. Pass t_ref={longest:g} or less, or "
+            "leave it out."
         )
     return round(t_ref / dt)

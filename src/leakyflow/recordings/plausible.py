@@ -1,4 +1,4 @@
-"""Whether a sweep can be what its units say: a mistake by a factor of 1000 gives a confident wrong posterior."""
+"""Whether a sweep can be what its units say; a factor of 1000 gives a confident wrong posterior."""
 
 import numpy as np
 
@@ -41,8 +41,8 @@ def _check_voltage(V: np.ndarray, raw: RawSweep, where: str) -> None:
         if _MEDIAN_V[0] <= median * factor <= _MEDIAN_V[1]:
             hint = f"This looks like {written}. "
     raise ValueError(
-        f"The membrane voltage must lie around {_MEDIAN_V[0]:g} to {_MEDIAN_V[1]:g} mV, got a median of {median:.4g} mV and "
-        f"a range of {low:.4g} to {high:.4g} mV in {where} ({raw.voltage}).\n"
+        f"The membrane voltage must lie around {_MEDIAN_V[0]:g} to {_MEDIAN_V[1]:g} mV, got a median of "
+        f"{median:.4g} mV and a range of {low:.4g} to {high:.4g} mV in {where} ({raw.voltage}).\n"
         f"{hint}Correct the unit in the file, or choose another channel= or window."
     )
 
@@ -50,8 +50,9 @@ def _check_voltage(V: np.ndarray, raw: RawSweep, where: str) -> None:
 def _check_current(V: np.ndarray, I: np.ndarray, raw: RawSweep, where: str) -> None:
     if np.abs(I).max() > _MAX_I:
         raise ValueError(
-            f"The injected current must stay within +-{_MAX_I / 1000:g} nA, got up to {np.abs(I).max():.4g} pA in {where} "
-            f"({raw.current}).\nThis looks like pA labelled nA or A. Correct the unit in the file."
+            f"The injected current must stay within +-{_MAX_I / 1000:g} nA, got up to {np.abs(I).max():.4g} "
+            f"pA in {where} ({raw.current}).\n"
+            "This looks like pA labelled nA or A. Correct the unit in the file."
         )
     V_moves, I_moves = np.ptp(_blocks(V, raw.dt, np.median)), np.ptp(_blocks(I, raw.dt, np.mean))
     if raw.confirmed or V_moves < _MOVES or V_moves <= _MAX_R * I_moves:
@@ -59,14 +60,17 @@ def _check_current(V: np.ndarray, I: np.ndarray, raw: RawSweep, where: str) -> N
     # A command is constant exactly; rounding of the file's scaling must not make it a stimulus.
     if np.ptp(I) <= 1e-6 * max(1.0, np.abs(I).max()):
         raise ValueError(
-            f"The injected current must be in the file, but it is {I[0]:g} pA throughout {where} ({raw.current}), while V "
-            f"moves by {V_moves:.3g} mV between spikes.\nPass current= with the channel, command or column that was "
-            "injected; naming this one confirms that the current was constant."
+            f"The injected current must be in the file, but it is {I[0]:g} pA throughout {where} "
+            f"({raw.current}), while V moves by {V_moves:.3g} mV between spikes.\n"
+            "Pass current= with the channel, command or column that was injected; naming this one confirms "
+            "that the current was constant."
         )
     raise ValueError(
-        f"The current must fit the voltage, but V moves by {V_moves:.3g} mV between spikes while I moves by {I_moves:.3g} pA "
-        f"in {where} ({raw.current}): a resistance of {V_moves / I_moves:.3g} GOhm, of at most {_MAX_R:g}.\nThis looks like nA "
-        "labelled pA, or another current. Correct the unit in the file, or pass current= with the right channel."
+        f"The current must fit the voltage, but V moves by {V_moves:.3g} mV between spikes while I moves by "
+        f"{I_moves:.3g} pA in {where} ({raw.current}): a resistance of {V_moves / I_moves:.3g} GOhm, of at "
+        f"most {_MAX_R:g}.\n"
+        "This looks like nA labelled pA, or another current. Correct the unit in the file, or pass current= "
+        "with the right channel."
     )
 
 

@@ -1,7 +1,5 @@
 """Recordings from the files of a laboratory, whatever their format."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from leakyflow.recordings.kind import file_kind
 from leakyflow.recordings.nwb import open_nwb
 from leakyflow.recordings.picture import check_first_sample, to_recording, window_samples
 from leakyflow.recordings.plausible import check_plausible
-from leakyflow.recordings.raw import RawSweep, Source
+from leakyflow.recordings.raw import RawSweep
 from leakyflow.recordings.recording import Recording
 from leakyflow.recordings.spikes import find_spikes
 from leakyflow.recordings.table import open_csv, open_npz
@@ -63,34 +61,37 @@ def read_recording(
 ) -> Recording:
     """Read one current-clamp sweep, or a window of it, as the leaky integrate-and-fire neuron sees it.
 
-    ABF (1 and 2), NWB, pairs of Igor binary waves, and CSV or NPZ tables are told apart by their content. Units come
-    from the file. The voltage is low-pass filtered and resampled, the current averaged over each step; spikes are found
-    at the original sampling, and from each spike to the end of the refractory period the voltage holds the value
-    measured at that end. Begin the window where the cell is at rest: the model's first sample is stationary.
+    ABF (1 and 2), NWB, pairs of Igor binary waves, and CSV or NPZ tables are told apart by their content.
+    Units come from the file. The voltage is low-pass filtered and resampled, the current averaged over each
+    step; spikes are found at the original sampling, and from each spike to the end of the refractory period
+    the voltage holds the value measured at that end. Begin the window where the cell is at rest: the model's
+    first sample is stationary.
 
-    A CSV file has a header such as `t_ms,V_mV,I_pA`, an NPZ file arrays of these names, or `dt_ms` for `t_ms`; the
-    unit in a name may be another (`t_s`, `V_V`, `I_nA`).
+    A CSV file has a header such as `t_ms,V_mV,I_pA`, an NPZ file arrays of these names, or `dt_ms` for
+    `t_ms`; the unit in a name may be another (`t_s`, `V_V`, `I_nA`).
 
     Args:
         path: The file; of an Igor pair either file.
         sweep: Number of the sweep, from 0; may be left out where there is one.
-        channel: Number or name of the voltage, where there are several: recorded channel (ABF), electrode (NWB),
-            column (CSV, NPZ).
-        current: What was injected, where the file leaves it open: recorded channel or `"command"` (ABF), stimulus series
-            (NWB), column (CSV, NPZ), or the path of the other wave (Igor). Naming it confirms that a constant
-            current was constant.
+        channel: Number or name of the voltage, where there are several: recorded channel (ABF), electrode
+            (NWB), column (CSV, NPZ).
+        current: What was injected, where the file leaves it open: recorded channel or `"command"` (ABF),
+            stimulus series (NWB), column (CSV, NPZ), or the path of the other wave (Igor). Naming it confirms
+            that a constant current was constant.
         start: Beginning of the window, in ms from the beginning of the sweep; the beginning when None.
         stop: End of the window, in ms; the end of the sweep when None.
-        dt: Sampling interval of the recording, in ms; 0.2 when None, or that of a file that `save_recording` wrote.
-        t_ref: Refractory period, in ms; when None, the time from the onset to the end of the downstroke of 9 in 10
-            spikes of the sweep, within 2 to 6 ms and shorter than the least interval between spikes.
+        dt: Sampling interval of the recording, in ms; 0.2 when None, or that of a file that `save_recording`
+            wrote.
+        t_ref: Refractory period, in ms. When None it is read off the spikes of the sweep: 9 in 10 have
+            repolarised and are back at the voltage of their onset; within 2 to 6 ms, and shorter than the
+            least interval between spikes.
 
     Returns:
         Recording of at least 100 ms.
 
     Raises:
-        ValueError: If the file is damaged, of another kind than its name says, a voltage-clamp file or without the
-            injected current; if an argument names what is not there, the units are implausible, samples are not
+        ValueError: If the file is damaged, is not what its name says, clamps voltage or lacks the injected
+            current; if an argument names what is not there, the units are implausible, samples are not
             finite, or the window is too short or begins in a spike.
         FileNotFoundError: If there is no such file.
         IsADirectoryError: If it is a folder.
@@ -142,12 +143,13 @@ def _check_sweep(sweep: int | None, n_sweeps: int, path: Path) -> int:
         return 0
     if sweep is None:
         raise ValueError(
-            f"{path.name} has {n_sweeps} sweeps, 0 to {n_sweeps - 1}. Pass sweep=; list_sweeps describes each of them."
+            f"{path.name} has {n_sweeps} sweeps, 0 to {n_sweeps - 1}. Pass sweep=; list_sweeps describes "
+            "each of them."
         )
     if isinstance(sweep, bool) or int(sweep) != sweep or not 0 <= sweep < n_sweeps:
         raise ValueError(
-            f"`sweep` must be a whole number from 0 to {n_sweeps - 1}, got {sweep!r}. {path.name} has {n_sweeps} "
-            f"sweep{'s' if n_sweeps > 1 else ''}; list_sweeps describes each of them."
+            f"`sweep` must be a whole number from 0 to {n_sweeps - 1}, got {sweep!r}. {path.name} has "
+            f"{n_sweeps} sweep{'s' if n_sweeps > 1 else ''}; list_sweeps describes each of them."
         )
     return int(sweep)
 
@@ -162,12 +164,12 @@ def _window(
     dt: float | None,
     t_ref: float | None,
 ) -> Recording:
-    """Cut a saved recording; its spikes are no longer there, so it can be neither resampled nor given another t_ref."""
+    """Cut a saved recording. Its raw trace is gone: no other sampling, no other refractory period."""
     _check_sweep(sweep, 1, path)
     if t_ref is not None or (dt is not None and not np.isclose(dt, recording.dt, rtol=1e-9, atol=0)):
         raise ValueError(
-            f"{path.name} is a recording saved at dt={recording.dt:g} ms with its refractory period, got dt={dt}, "
-            f"t_ref={t_ref}. Leave both out, or read the original file again."
+            f"{path.name} is a recording saved at dt={recording.dt:g} ms with its refractory period, got "
+            f"dt={dt}, t_ref={t_ref}. Leave both out, or read the original file again."
         )
     if start is None and stop is None:
         return recording

@@ -1,13 +1,15 @@
 """What is known of a current-clamp trace: one (`Recording`) or many of different lengths (`Recordings`)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32
+from jaxtyping import Bool, Float32, Int, Int32
 
 __all__ = ["Recording", "Recordings"]
+
+TRACES = ("V", "I", "spikes", "refractory")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,7 +40,9 @@ class Recording:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.dt) and self.dt > 0):
-            raise ValueError(f"`dt` must be positive and finite, got {self.dt} ms. Pass the sampling interval in ms.")
+            raise ValueError(
+                f"`dt` must be positive and finite, got {self.dt} ms. Pass the sampling interval in ms."
+            )
         lengths = {field: len(getattr(self, field)) for field in ("V", "I", "spikes", "refractory")}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"V, I, spikes and refractory must have the same length, got {lengths}.")
@@ -48,12 +52,14 @@ class Recording:
             bad = ~np.isfinite(getattr(self, field))
             if bad.any():
                 raise ValueError(
-                    f"`{field}` must be finite, got {bad.sum()} NaN or infinite of {bad.size} samples (first at "
-                    f"{bad.argmax() * self.dt:g} ms). Cut them off with start= and stop=, or repair the file; "
-                    f"values are in {unit}."
+                    f"`{field}` must be finite, got {bad.sum()} NaN or infinite of {bad.size} samples (first "
+                    f"at {bad.argmax() * self.dt:g} ms). Cut them off with start= and stop=, or repair the "
+                    f"file; values are in {unit}."
                 )
         if self.spikes[0] or self.refractory[0]:
-            raise ValueError("The first sample must be neither a spike nor refractory. Start outside a spike.")
+            raise ValueError(
+                "The first sample must be neither a spike nor refractory. Start outside a spike."
+            )
         if (self.spikes & self.refractory).any():
             raise ValueError("A sample cannot be both a spike and refractory.")
         orphan = self.refractory[1:] & ~(self.refractory[:-1] | self.spikes[:-1])
@@ -64,8 +70,8 @@ class Recording:
         if moved.any():
             first = (moved.argmax() + 1) * self.dt
             raise ValueError(
-                f"V must stand still from a spike to the end of its refractory period; it moves at {first:g} ms. "
-                "Use read_recording, or hold there the voltage measured at the end."
+                f"V must stand still from a spike to the end of its refractory period; it moves at {first:g} "
+                "ms. Use read_recording, or hold there the voltage measured at the end."
             )
 
     @property
@@ -126,13 +132,15 @@ class Recordings:
             raise ValueError("At least one recording is needed, got an empty list.")
         dts = sorted({recording.dt for recording in recordings})
         if len(dts) > 1:
-            raise ValueError(f"All recordings must have the same dt, got {dts} ms. Read them with read_recording(dt=).")
+            raise ValueError(
+                f"All recordings must have the same dt, got {dts} ms. Read them with read_recording(dt=)."
+            )
         lengths = np.array([recording.n_samples for recording in recordings], dtype=np.int32)
         n_time = int(lengths.max()) if n_time is None else n_time
         if lengths.max() > n_time:
             raise ValueError(
-                f"Every recording must have at most {n_time} samples, got {lengths.max()} "
-                f"(recording {lengths.argmax()}). Cut it with start= and stop=."
+                f"Every recording must have at most {n_time} samples, got {lengths.max()} (recording "
+                f"{lengths.argmax()}). Cut it with start= and stop=."
             )
         arrays = {}
         for field, dtype in (("V", np.float32), ("I", np.float32), ("spikes", bool), ("refractory", bool)):
@@ -142,6 +150,19 @@ class Recordings:
         return cls(
             **arrays, n_samples=lengths, dt=dts[0], names=tuple(recording.name for recording in recordings)
         )
+
+    def take(self, rows: Int[np.ndarray, " row"]) -> "Recordings":
+        """The recordings at these places, in this order."""
+        arrays = {name: getattr(self, name)[rows] for name in (*TRACES, "n_samples")}
+        return replace(self, **arrays, names=tuple(self.names[row] for row in rows))
+
+    def padded_to(self, n_time: int) -> "Recordings":
+        """The same recordings with at least n_time samples of room."""
+        more = n_time - self.V.shape[1]
+        if more <= 0:
+            return self
+        widened = {name: np.pad(getattr(self, name), ((0, 0), (0, more))) for name in TRACES}
+        return replace(self, **widened)
 
     def __len__(self) -> int:
         return len(self.n_samples)

@@ -5,19 +5,19 @@ from jaxtyping import Float64
 
 __all__ = ["MAX_UPSAMPLING", "hold", "low_pass", "quieten", "sample"]
 
-# Between samples further apart than this many grid steps the interpolated voltage would say nothing of the noise.
+# Between samples further apart than this many grid steps the interpolated voltage would say nothing of the
+# noise.
 MAX_UPSAMPLING = 1.5
 
 
-def low_pass(
-    V: Float64[np.ndarray, " time"], *, dt_file: float, dt: float
-) -> Float64[np.ndarray, " time"]:
+def low_pass(V: Float64[np.ndarray, " time"], *, dt_file: float, dt: float) -> Float64[np.ndarray, " time"]:
     """Remove from a voltage what the coarser grid cannot carry, without delay.
 
-    A 4-pole Bessel filter, the shape of an amplifier's own, with its corner at the new Nyquist frequency, runs
-    forward and backward: no delay, and hardly any ringing at steps, which would look like membrane noise. A lower
-    corner would make successive samples alike where the model has independent noise. The ends are continued by
-    their point reflection, so that an offset and a slope pass unchanged up to the last sample.
+    A 4-pole Bessel filter, the shape of an amplifier's own, with its corner at the new Nyquist frequency,
+    runs forward and backward: no delay, and hardly any ringing at steps, which would look like membrane
+    noise. A lower corner would make successive samples alike where the model has independent noise. The ends
+    are continued by their point reflection, so that an offset and a slope pass unchanged up to the last
+    sample.
 
     Args:
         V: Voltage at the sampling of the file, in mV, finite.
@@ -36,10 +36,11 @@ def low_pass(
 def quieten(I: Float64[np.ndarray, " time"], *, dt_file: float) -> Float64[np.ndarray, " time"]:
     """Average a measured current over 1 ms where its noise is large beside the stimulus.
 
-    Noise of the recorded current that never entered the cell lowers the regression of V on I, and C comes out too
-    large: 1360 pF instead of 760 pF in a recording with 85 pA of noise on a step of 280 pA. The voltage answers to
-    the integral of the current, so the average costs little; it is taken only above 5 % of the current's range. Noise
-    is told from a fast stimulus by successive increments, which are opposed in white noise and only there.
+    Noise of the recorded current that never entered the cell lowers the regression of V on I, and C comes out
+    too large: 1360 pF instead of 760 pF in a recording with 85 pA of noise on a step of 280 pA. The voltage
+    answers to the integral of the current, so the average costs little; it is taken only above 5 % of the
+    current's range. Noise is told from a fast stimulus by successive increments, which are opposed in white
+    noise and only there.
 
     Args:
         I: Measured current, in pA.
@@ -67,7 +68,9 @@ def sample(
     """
     from scipy.interpolate import CubicSpline
 
-    return CubicSpline(np.arange(len(V)) * dt_file, V)(at)
+    t = np.arange(len(V)) * dt_file
+    # The last step of a coarsely sampled file begins after its last sample; a cubic must not be continued.
+    return CubicSpline(t, V)(np.minimum(at, t[-1]))
 
 
 def hold(
@@ -75,8 +78,8 @@ def hold(
 ) -> Float64[np.ndarray, " grid"]:
     """Average a current over the step that begins at each given moment.
 
-    The Euler step from t to t + dt takes one current, so it must be the mean of what flowed in between: the charge
-    is kept whatever the two sampling intervals. A sample of the file stands until the next.
+    The Euler step from t to t + dt takes one current, so it must be the mean of what flowed in between: the
+    charge is kept whatever the two sampling intervals. A sample of the file stands until the next.
 
     Args:
         I: Current, in pA; sample j flows from `j * dt_file` for `dt_file`.

@@ -1,4 +1,4 @@
-"""Spikes of a real cell: where each begins, when its downstroke ends, and how long it should be called refractory."""
+"""Spikes of a real cell: where each begins, when it ends, and how long the cell counts as refractory."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,11 @@ _RISE = 20.0  # mV from onset to peak; less is a synaptic potential or an artefa
 _PEAK = -30.0  # mV that a peak exceeds (Allen: min_peak); steps through the access resistance start from rest
 _RISE_WITHIN = 3.0  # ms from upstroke to peak
 _FALL_WITHIN = 10.0  # ms from peak to the end of the downstroke
-_DOWN_OVER = 0.5  # ms over which the slope of the downstroke is taken: near its end it is no steeper than the noise
+_DOWN_OVER = (
+    0.5  # ms over which the slope of the downstroke is taken: near its end it is no steeper than the noise
+)
 _SLOWED = 0.03  # share of the fastest downstroke at which it has ended; then the leak is as fast
-_ARTEFACT = 0.7  # share of the rise lost within _SLOPE_OVER: no channel closes so fast, a current pulse ends so
+_ARTEFACT = 0.7  # share of the rise lost within _SLOPE_OVER: a current pulse ends so, no channel is as fast
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,7 +27,8 @@ class Spikes:
 
     Attributes:
         onset: Last sample before each upstroke.
-        widths: Time from onset to the end of the downstroke, in ms; NaN where the trace ends before.
+        widths: Time from onset to the end of the downstroke, in ms; NaN where the trace ends before, and
+            about 10 ms after the peak where it lasts longer.
     """
 
     onset: Int64[np.ndarray, " spike"]
@@ -38,10 +41,10 @@ class Spikes:
 def find_spikes(V: Float64[np.ndarray, " time"], dt: float) -> Spikes:
     """Find the spikes of a voltage trace at its original sampling.
 
-    A spike rises faster than 20 mV/ms, by at least 20 mV, to a peak above -30 mV, and falls by half of that within
-    10 ms. A step through an uncompensated access resistance jumps too, but stays; a pulse comes back, but at once.
-    The onset is the last sample before the slope exceeds 5 mV/ms: later samples move by the sodium current, which the
-    leaky integrator does not have.
+    A spike rises faster than 20 mV/ms, by at least 20 mV, to a peak above -30 mV, and falls by half of that
+    within 10 ms. A step through an uncompensated access resistance jumps too, but stays; a pulse comes back,
+    but at once. The onset is the last sample before the slope exceeds 5 mV/ms: later samples move by the
+    sodium current, which the leaky integrator does not have.
 
     Args:
         V: Voltage, in mV, finite.
@@ -53,10 +56,10 @@ def find_spikes(V: Float64[np.ndarray, " time"], dt: float) -> Spikes:
     starts = np.flatnonzero(fast & ~np.concatenate([[False], fast[:-1]]))
     found: list[tuple[int, float]] = []
     done = 0
-    for start in starts:
+    for start in starts.tolist():
         if start < done:
             continue
-        peak = start + int(np.argmax(V[start : start + lag + round(_RISE_WITHIN / dt)]))
+        peak = int(start + np.argmax(V[start : start + lag + round(_RISE_WITHIN / dt)]))
         onset = _onset(slope, start, peak, dt)
         if onset >= done and _is_spike(V, onset, peak, lag, dt):
             found.append((onset, _width(V, onset, peak, dt)))
@@ -86,23 +89,27 @@ def _is_spike(V: np.ndarray, onset: int, peak: int, lag: int, dt: float) -> bool
 
 
 def _width(V: np.ndarray, onset: int, peak: int, dt: float) -> float:
-    """Time from onset until the downstroke has slowed to 3 % of its fastest, in ms."""
+    """Time from onset until the downstroke has slowed and is back at the onset voltage, in ms."""
     lag = max(1, round(_DOWN_OVER / dt))
     after = V[peak : peak + round(_FALL_WITHIN / dt) + lag]
     down = after[lag:] - after[:-lag]
     if not len(down):
         return np.nan
     steepest = int(np.argmin(down))
-    slowed = np.flatnonzero(down[steepest:] >= _SLOWED * down[steepest])
-    return (peak + steepest + int(slowed[0]) - onset) * dt if slowed.size else np.nan
+    ended = (down[steepest:] >= _SLOWED * down[steepest]) & (after[steepest:-lag] <= V[onset])
+    if not ended.any() and peak + len(after) == len(V):
+        return np.nan
+    last = int(ended.argmax()) if ended.any() else len(ended)
+    return (peak + steepest + last - onset) * dt
 
 
 def refractory_period(spikes: Spikes, *, dt_file: float, dt: float) -> float:
     """Read the refractory period off the shape of the spikes.
 
-    The model has one period for all spikes, and moves by the leak as soon as it ends. So the period lasts until the
-    downstroke of nearly every spike (9 of 10) has slowed to 3 % of its fastest; within 2 to 6 ms, where the
-    networks are trained, and short enough that every spike begins after the release from the one before.
+    The model has one period for all spikes, moves by the leak as soon as it ends, and is below its threshold
+    then. So the period lasts until the downstroke of nearly every spike (9 of 10) has slowed to 3 % of its
+    fastest and is back at the voltage of its onset; within 2 to 6 ms, where the networks are trained, and
+    short enough that every spike begins after the release from the one before.
 
     Args:
         spikes: Of one sweep.
@@ -120,14 +127,13 @@ def refractory_period(spikes: Spikes, *, dt_file: float, dt: float) -> float:
 
 
 def longest_period(spikes: Spikes, *, dt_file: float, dt: float) -> float:
-    """The longest refractory period, in ms, that leaves each spike to begin after the release from the one before."""
-    # Two steps less than the interval: the onsets lie between grid points, and one step must be free to cross.
+    """Give the longest refractory period, in ms, after which every spike still begins with a free step."""
+    # Two steps less than the interval: the onsets lie between grid points, and one step must be free to
+    # cross.
     return max(float(np.floor(np.diff(spikes.onset).min() * dt_file / dt + 1e-6)) - 2, 0) * dt
 
 
-def spike_gaps(
-    spikes: Spikes, *, n_time: int, dt_file: float, t_ref: float
-) -> Bool[np.ndarray, " time"]:
+def spike_gaps(spikes: Spikes, *, n_time: int, dt_file: float, t_ref: float) -> Bool[np.ndarray, " time"]:
     """Mark the samples of the file between each onset and the end of its refractory period."""
     gaps = np.zeros(n_time, dtype=bool)
     for onset in spikes.onset:
@@ -135,13 +141,11 @@ def spike_gaps(
     return gaps
 
 
-def bridge(
-    x: Float64[np.ndarray, " time"], gaps: Bool[np.ndarray, " time"]
-) -> Float64[np.ndarray, " time"]:
+def bridge(x: Float64[np.ndarray, " time"], gaps: Bool[np.ndarray, " time"]) -> Float64[np.ndarray, " time"]:
     """Draw a straight line across each gap.
 
-    The filter that follows would otherwise spread the spike into the samples before and after it, which carry the
-    threshold and the voltage of release.
+    The filter that follows would otherwise spread the spike into the samples before and after it, which carry
+    the threshold and the voltage of release.
     """
     t = np.arange(len(x))
     return np.interp(t, t[~gaps], x[~gaps])

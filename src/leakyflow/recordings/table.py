@@ -34,7 +34,7 @@ def open_csv(path: Path, *, channel: int | str | None, current: int | str | Path
 
 @contextmanager
 def open_npz(path: Path, *, channel: int | str | None, current: int | str | Path | None) -> Iterator[Source]:
-    """Open an NPZ file: one sweep, arrays named like the columns of a CSV file, or `dt_ms` in place of `t_ms`.
+    """Open an NPZ file: one sweep, arrays named like the columns of a CSV file, or `dt_ms` for `t_ms`.
 
     Args:
         path: The file.
@@ -48,8 +48,12 @@ def open_npz(path: Path, *, channel: int | str | None, current: int | str | Path
         columns = {name: file[name] for name in file.files if _COLUMN.fullmatch(name)}
     for name, column in columns.items():
         if column.ndim > 1 or column.dtype.kind not in "fiu":
-            raise ValueError(f"{name!r} of {path.name} must be one-dimensional numbers, got {column.dtype} {column.shape}.")
-    yield _source({name: column.astype(np.float64) for name, column in columns.items()}, path, channel, current)
+            raise ValueError(
+                f"{name!r} of {path.name} must be one-dimensional numbers, got {column.dtype} {column.shape}."
+            )
+    yield _source(
+        {name: column.astype(np.float64) for name, column in columns.items()}, path, channel, current
+    )
 
 
 def _csv_columns(path: Path) -> dict[str, np.ndarray]:
@@ -58,6 +62,10 @@ def _csv_columns(path: Path) -> dict[str, np.ndarray]:
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     header = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     separator = max(",;\t", key=header.count)
+    if not any(_COLUMN.fullmatch(name.strip(' "')) for name in header.split(separator)):
+        raise ValueError(
+            f"{path.name} must be a table with a header, got {header[:60]!r} as its first line.\n{_EXPECTED}"
+        )
     with parsing(path, "CSV"):
         table = pd.read_csv(path, sep=separator, comment="#", encoding="utf-8-sig", skipinitialspace=True)
     columns = {}
@@ -71,7 +79,9 @@ def _numbers(column: np.ndarray, name: str, path: Path) -> np.ndarray:
     try:
         return column.astype(np.float64)
     except ValueError as error:
-        raise ValueError(f"Column {name!r} of {path.name} must hold numbers: {error}. Write 0.5, not 0,5.") from error
+        raise ValueError(
+            f"Column {name!r} of {path.name} must hold numbers: {error}. Write 0.5, not 0,5."
+        ) from error
 
 
 def _source(
@@ -89,7 +99,9 @@ def _source(
         confirmed=current is not None,
     )
     if len(raw.V) != len(raw.I):
-        raise ValueError(f"{V} and {I} of {path.name} must have the same length, got {len(raw.V)} and {len(raw.I)}.")
+        raise ValueError(
+            f"{V} and {I} of {path.name} must have the same length, got {len(raw.V)} and {len(raw.I)}."
+        )
     return Source(n_sweeps=1, read=lambda sweep: raw)
 
 
@@ -133,7 +145,8 @@ def _interval(columns: dict[str, np.ndarray], path: Path) -> float:
     off = ~(np.abs(steps - dt) <= 0.5 * abs(dt))
     if off.any() or not dt > 0:
         raise ValueError(
-            f"Times must be evenly spaced, got steps of {steps.min():g} to {steps.max():g} ms in {path.name} (first off at row "
-            f"{int(off.argmax()) + 1}). Resample to one interval, or cut the file at the gap."
+            f"Times must be evenly spaced, got steps of {steps.min():g} to {steps.max():g} ms in {path.name} "
+            f"(first off at row {int(off.argmax()) + 1}). Resample to one interval, or cut the file at the "
+            "gap."
         )
     return dt

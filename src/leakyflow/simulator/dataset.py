@@ -140,7 +140,12 @@ def open_dataset(path: str | Path) -> Dataset:
 def _write_chunk(dataset: Dataset, rows: slice, parameters: Parameters, n_samples: np.ndarray) -> None:
     config, index = dataset.config, np.arange(rows.start, rows.stop)
     I, which = draw_stimuli(
-        config.stimuli, index=index, n_samples=n_samples, n_time=config.n_time, dt=config.dt, seed=dataset.seed
+        config.stimuli,
+        index=index,
+        n_samples=n_samples,
+        n_time=config.n_time,
+        dt=config.dt,
+        seed=dataset.seed,
     )
     traces = simulate_traces(parameters, I, config.dt, seed=dataset.seed, index=index)
     valid = np.arange(config.n_time) < n_samples[:, None]

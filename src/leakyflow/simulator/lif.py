@@ -101,7 +101,9 @@ def simulate_traces(
         Traces of shape (dataset, time).
     """
     # A noise that is zero for everyone need not be drawn; which one it is never changes another's stream.
-    noisy = tuple(bool(np.any(getattr(parameters, f"{name}_noise"))) for name in ("threshold", "reset", "measurement"))
+    noisy = tuple(
+        bool(np.any(getattr(parameters, f"{name}_noise"))) for name in ("threshold", "reset", "measurement")
+    )
     out = Traces(np.empty(I.shape, np.float32), np.empty(I.shape, bool), np.empty(I.shape, bool))
     n_ref = n_refractory(parameters.t_ref, dt)
     for start in range(0, len(I), BLOCK):
@@ -144,7 +146,11 @@ def _later(noise: Array | None) -> Array | None:
 
 
 def _step(
-    state: tuple[Array, Array], x: tuple[Array, Array, Array | None, Array | None], p: Parameters, n_ref: Array, dt: float
+    state: tuple[Array, Array],
+    x: tuple[Array, Array, Array | None, Array | None],
+    p: Parameters,
+    n_ref: Array,
+    dt: float,
 ) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
     """From sample k to k + 1; `n_left` counts the refractory samples still to come."""
     V, n_left = state

@@ -95,6 +95,7 @@ def square(
 
 def sinusoid(
     *,
+    mean: float = 0.0,
     amplitude: float,
     frequency: float,
     phase: float = 0.0,
@@ -106,9 +107,10 @@ def sinusoid(
 ) -> Stimulus:
     r"""A sinusoidal current.
 
-    .. math:: I(t) = I_{hold} + A \sin(2 \pi f (t - t_{on}) + \varphi) \; [t_{on} \le t < t_{on} + d]
+    .. math:: I(t) = I_{hold} + (A_0 + A \sin(2 \pi f (t - t_{on}) + \varphi)) \; [t_{on} \le t < t_{on} + d]
 
     Args:
+        mean: :math:`A_0`, in pA above the holding current.
         amplitude: A, in pA.
         frequency: f, in Hz.
         phase: :math:`\varphi`, in rad.
@@ -132,7 +134,7 @@ def sinusoid(
     grid = _Grid.of(onset, duration, t_max, dt)
     _check_frequency("frequency", frequency, dt)
     angle = 2 * math.pi * HZ_TO_PER_MS * frequency * grid.t + phase
-    return grid.place(amplitude * np.sin(angle), holding, "sinusoid")
+    return grid.place(mean + amplitude * np.sin(angle), holding, "sinusoid")
 
 
 def ramp(
@@ -174,6 +176,7 @@ def ramp(
 
 def chirp(
     *,
+    mean: float = 0.0,
     amplitude: float,
     start_frequency: float,
     stop_frequency: float,
@@ -186,10 +189,11 @@ def chirp(
 ) -> Stimulus:
     r"""A sinusoid whose frequency changes at a constant rate.
 
-    .. math:: I(t) = I_{hold} + A \sin(2 \pi (f_0 s + (f_1 - f_0) s^2 / 2 d) + \varphi) \; [0 \le s < d],
+    .. math:: I(t) = I_{hold} + (A_0 + A \sin(2 \pi (f_0 s + (f_1 - f_0) s^2 / 2 d) + \varphi)) \; [0 \le s < d],
         \quad s = t - t_{on}
 
     Args:
+        mean: :math:`A_0`, in pA above the holding current.
         amplitude: A, in pA.
         start_frequency: :math:`f_0`, in Hz.
         stop_frequency: :math:`f_1`, in Hz.
@@ -219,7 +223,7 @@ def chirp(
     _check_frequency("stop_frequency", stop_frequency, dt)
     mean_frequency = start_frequency + (stop_frequency - start_frequency) * grid.t / (2 * duration)
     angle = 2 * math.pi * HZ_TO_PER_MS * mean_frequency * grid.t + phase
-    return grid.place(amplitude * np.sin(angle), holding, "chirp")
+    return grid.place(mean + amplitude * np.sin(angle), holding, "chirp")
 
 
 def ornstein_uhlenbeck(

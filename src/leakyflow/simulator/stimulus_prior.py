@@ -8,10 +8,11 @@ that every draw is a valid stimulus at any length and sampling interval.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32
+from jaxtyping import Float, Float32, Int, Int32
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 CONFIG = ConfigDict(extra="forbid")
+# Random numbers set aside for the arguments of each draw.
+N_SCORES = 12
+NOT_DRAWN = ("weight", "kind", "I", "sampling_interval")
 ANY_PHASE = Uniform(low=0.0, high=2 * math.pi)
 RANGES = {
     "onset_fraction": (0.0, 1.0),
@@ -81,7 +85,11 @@ class AbstractStimulusPrior(ABC):
             if hasattr(self, name):
                 _check_range(name, getattr(self, name), low, high)
 
-    @abstractmethod
+    @classmethod
+    def argument_names(cls) -> tuple[str, ...]:
+        """Names of the arguments that are drawn, in the order in which they take their random numbers."""
+        return tuple(field.name for field in fields(cls) if field.name not in NOT_DRAWN)
+
     def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:
         """Draw one current.
 
@@ -93,14 +101,37 @@ class AbstractStimulusPrior(ABC):
         Returns:
             Current, in pA.
         """
+        scores, seed = rng.standard_normal(N_SCORES), int(rng.integers(2**63))
+        (arguments,) = self.arguments(scores[None])
+        return self.current(arguments, seed, n_time, dt)
 
-    def _drawn(self, rng: np.random.Generator, *names: str) -> dict[str, float]:
-        return {name: _draw(getattr(self, name), rng) for name in names}
+    def arguments(self, scores: Float[np.ndarray, "draw score"]) -> list[dict[str, float]]:
+        """Arguments of many draws at once, which costs no more than those of one.
 
-    def _times(self, rng: np.random.Generator, n_time: int, dt: float) -> dict[str, float]:
-        start = min(int(_draw(self.onset_fraction, rng) * n_time), n_time - 1)
-        n_on = max(round(_draw(self.duration_fraction, rng) * (n_time - start)), 1)
-        return {"onset": start * dt, "duration": n_on * dt, "t_max": n_time * dt, "dt": dt}
+        Args:
+            scores: Standard normal; argument k takes score k of its draw.
+
+        Returns:
+            One table of arguments for each draw.
+        """
+        names = self.argument_names()
+        columns = [
+            np.broadcast_to(_value(getattr(self, name), score), len(scores)).tolist()
+            for name, score in zip(names, scores.T, strict=False)
+        ]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def current(
+        self, arguments: dict[str, float], seed: int, n_time: int, dt: float
+    ) -> Float32[np.ndarray, " time"]:
+        """The current with these arguments, in pA; `seed` is for what is random about the waveform itself."""
+        times = _times(arguments["onset_fraction"], arguments["duration_fraction"], n_time, dt)
+        rest = {name: value for name, value in arguments.items() if not name.endswith("_fraction")}
+        return self._stimulus(rest, seed, times).I
+
+    @abstractmethod
+    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
+        """The stimulus with these arguments; fractions have been replaced by times."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -116,8 +147,8 @@ class SquarePrior(AbstractStimulusPrior):
     kind: Literal["square"] = "square"
     amplitude: Argument
 
-    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
-        return stimuli.square(**self._drawn(rng, "amplitude", "holding"), **self._times(rng, n_time, dt)).I
+    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
+        return stimuli.square(**arguments, **times)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -125,13 +156,13 @@ class SinusoidPrior(AbstractStimulusPrior):
     """Draws the arguments of `sinusoid`; the phase is uniform unless given."""
 
     kind: Literal["sinusoid"] = "sinusoid"
+    mean: Argument = 0.0
     amplitude: Argument
     frequency: Argument
     phase: Argument = ANY_PHASE
 
-    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
-        arguments = self._drawn(rng, "amplitude", "frequency", "phase", "holding")
-        return stimuli.sinusoid(**arguments, **self._times(rng, n_time, dt)).I
+    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
+        return stimuli.sinusoid(**arguments, **times)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -142,8 +173,8 @@ class RampPrior(AbstractStimulusPrior):
     start: Argument = 0.0
     stop: Argument
 
-    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
-        return stimuli.ramp(**self._drawn(rng, "start", "stop", "holding"), **self._times(rng, n_time, dt)).I
+    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
+        return stimuli.ramp(**arguments, **times)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -151,14 +182,14 @@ class ChirpPrior(AbstractStimulusPrior):
     """Draws the arguments of `chirp`; the phase is uniform unless given."""
 
     kind: Literal["chirp"] = "chirp"
+    mean: Argument = 0.0
     amplitude: Argument
     start_frequency: Argument
     stop_frequency: Argument
     phase: Argument = ANY_PHASE
 
-    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
-        arguments = self._drawn(rng, "amplitude", "start_frequency", "stop_frequency", "phase", "holding")
-        return stimuli.chirp(**arguments, **self._times(rng, n_time, dt)).I
+    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
+        return stimuli.chirp(**arguments, **times)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -177,10 +208,8 @@ class OrnsteinUhlenbeckPrior(AbstractStimulusPrior):
                 "`correlation_time` must be positive, got 0 ms. The shortest that is resolved is about dt."
             )
 
-    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
-        arguments = self._drawn(rng, "mean", "sd", "correlation_time", "holding")
-        times = self._times(rng, n_time, dt)
-        return stimuli.ornstein_uhlenbeck(**arguments, **times, seed=int(rng.integers(2**63))).I
+    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
+        return stimuli.ornstein_uhlenbeck(**arguments, **times, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -209,17 +238,16 @@ class ArrayPrior(AbstractStimulusPrior):
                 f"sampling_interval={self.sampling_interval:g} ms."
             )
 
-    def draw(self, rng: np.random.Generator, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:  # noqa: D102
-        gain, holding = self._drawn(rng, "gain", "holding").values()
-        times = self._times(rng, n_time, dt)
-        start, n_on = (n_steps(times[name], dt) for name in ("onset", "duration"))
+    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
+        dt = times["dt"]
+        start, n_on, n_time = (n_steps(times[name], dt) for name in ("onset", "duration", "t_max"))
         # A sample belongs to the interval that it opens, also where its quotient is rounded down.
         stretch = np.floor(np.arange(n_on) * (dt / self.sampling_interval) + 1e-6).astype(int)
-        stretch += rng.integers(max(len(self.I) - stretch[-1], 1))
+        stretch += seed % max(len(self.I) - stretch[-1], 1)
         stretch = stretch[stretch < len(self.I)]
-        current = np.full(n_time, holding)
-        current[start : start + len(stretch)] += gain * np.array(self.I)[stretch]
-        return stimuli.from_array(current, dt).I
+        current = np.full(n_time, arguments["holding"])
+        current[start : start + len(stretch)] += arguments["gain"] * np.array(self.I)[stretch]
+        return stimuli.from_array(current, dt)
 
 
 StimulusPrior = Annotated[
@@ -266,15 +294,36 @@ def draw_stimuli(
     """
     index = np.asarray(index)
     _check_draws(priors, index, n_samples, n_time)
+    uniform, scores, seeds = _random_numbers(seed, index)
     upper = np.cumsum([prior.weight for prior in priors])
+    which = np.searchsorted(upper, uniform * upper[-1], side="right").astype(np.int32)
     currents = np.zeros((len(index), n_time), np.float32)
-    which = np.zeros(len(index), np.int32)
-    stream = _stream(seed)
-    for row, (i, n) in enumerate(zip(index, n_samples, strict=True)):
-        rng = np.random.Generator(np.random.Philox(key=np.array([stream, i], np.uint64)))
-        which[row] = np.searchsorted(upper, rng.random() * upper[-1], side="right")
-        currents[row, :n] = priors[which[row]].draw(rng, int(n), dt)
+    for place, prior in enumerate(priors):
+        rows = np.flatnonzero(which == place)
+        for row, arguments in zip(rows, prior.arguments(scores[rows]), strict=True):
+            n = int(n_samples[row])
+            currents[row, :n] = prior.current(arguments, int(seeds[row]), n, dt)
     return currents, which
+
+
+def _random_numbers(
+    seed: int, index: Int[np.ndarray, " dataset"]
+) -> tuple[Float[np.ndarray, " dataset"], Float[np.ndarray, "dataset score"], Int[np.ndarray, " dataset"]]:
+    """All the random numbers of each draw: which prior, the scores of its arguments, the seed of its waveform."""
+    uniform, scores = np.empty(len(index)), np.empty((len(index), N_SCORES))
+    seeds = np.empty(len(index), np.int64)
+    generator = np.random.Philox(key=np.array([_stream(seed), 0], np.uint64))
+    rng, start = np.random.Generator(generator), generator.state
+    for row, i in enumerate(index):
+        # Another key is another stream; a generator is rewound in a fifth of the time that a new one takes.
+        start["state"]["key"][1] = i
+        generator.state = start
+        uniform[row], scores[row], seeds[row] = (
+            rng.random(),
+            rng.standard_normal(N_SCORES),
+            rng.integers(2**63),
+        )
+    return uniform, scores, seeds
 
 
 def _check_draws(
@@ -307,10 +356,15 @@ def _stream(seed: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=tuple(b"stimulus")).generate_state(1, np.uint64)[0])
 
 
-def _draw(argument: Argument, rng: np.random.Generator) -> float:
-    if isinstance(argument, AbstractDistribution):
-        return float(argument.from_unconstrained(rng.standard_normal()))
-    return argument
+def _times(onset_fraction: float, duration_fraction: float, n_time: int, dt: float) -> dict[str, float]:
+    """When the stimulus is on, on the grid, in ms."""
+    start = min(int(onset_fraction * n_time), n_time - 1)
+    n_on = max(round(duration_fraction * (n_time - start)), 1)
+    return {"onset": start * dt, "duration": n_on * dt, "t_max": n_time * dt, "dt": dt}
+
+
+def _value(argument: Argument, score: Float[np.ndarray, " draw"]) -> float | Float[np.ndarray, " draw"]:
+    return argument.from_unconstrained(score) if isinstance(argument, AbstractDistribution) else argument
 
 
 def _check_range(name: str, argument: Argument, low: float, high: float) -> None:

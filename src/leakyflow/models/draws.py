@@ -1,0 +1,109 @@
+"""Posterior draws, with names and units."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from leakyflow.simulator.parameters import UNITS
+
+if TYPE_CHECKING:
+    import arviz as az
+
+__all__ = ["Draws"]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws(Mapping[str, np.ndarray]):
+    """Draws from the posterior of one recording, or of many.
+
+    `draws["tau"]` has shape (draw,) for one recording and (dataset, draw) for many, in the parameter's unit.
+
+    Attributes:
+        names: Inferred parameters.
+        values: All draws; without the leading axis for one recording.
+        recordings: Name of each recording, or None for one.
+        source: Name of the network, for tables and figures.
+    """
+
+    names: tuple[str, ...]
+    values: Float64[np.ndarray, "*dataset draw param"]
+    recordings: tuple[str, ...] | None = None
+    source: str = field(default="", kw_only=True)
+
+    def __getitem__(self, name: str) -> Float64[np.ndarray, "*dataset draw"]:
+        if name not in self.names:
+            raise KeyError(f"No parameter {name!r} among the inferred {', '.join(self.names)}.")
+        return self.values[..., self.names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def n_draws(self) -> int:
+        """Draws per recording."""
+        return self.values.shape[-2]
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each parameter."""
+        return {name: UNITS[name] for name in self.names}
+
+    def summary(self, *, interval: float = 0.9) -> pd.DataFrame:
+        """Posterior mean, SD and central interval of each parameter.
+
+        Args:
+            interval: Probability inside the interval.
+
+        Returns:
+            One row per parameter, or per recording and parameter, with the columns unit, mean, sd, and the
+            quantiles that bound the interval, named for example q05 and q95.
+        """
+        if not 0 < interval < 1:
+            raise ValueError(f"`interval` must lie between 0 and 1, got {interval}. 0.9 is usual.")
+        tails = (0.5 - interval / 2, 0.5 + interval / 2)
+        low, high = np.quantile(self.values, tails, axis=-2)
+        columns = {
+            "mean": self.values.mean(-2),
+            "sd": self.values.std(-2),
+            f"q{100 * tails[0]:02.3g}".replace("q5", "q05"): low,
+            f"q{100 * tails[1]:02.3g}": high,
+        }
+        if self.recordings is None:
+            index = pd.Index(self.names, name="parameter")
+        else:
+            index = pd.MultiIndex.from_product([self.recordings, self.names], names=["recording", "parameter"])
+        table = pd.DataFrame({name: value.reshape(-1) for name, value in columns.items()}, index=index)
+        table.insert(0, "unit", [UNITS[name] for name in index.get_level_values("parameter")])
+        return table
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per draw, one column per parameter; indexed by draw, or by recording and draw."""
+        draws = np.arange(self.n_draws)
+        if self.recordings is None:
+            index = pd.Index(draws, name="draw")
+        else:
+            index = pd.MultiIndex.from_product([self.recordings, draws], names=["recording", "draw"])
+        return pd.DataFrame(self.values.reshape(-1, len(self.names)), columns=list(self.names), index=index)
+
+    def to_arviz(self) -> "az.InferenceData":
+        """ArviZ InferenceData with a posterior group of one chain; many recordings are a dimension."""
+        import arviz as az
+
+        if self.recordings is None:
+            posterior = {name: self[name][None] for name in self.names}
+            data = az.from_dict(posterior=posterior)
+        else:
+            posterior = {name: self[name].T[None] for name in self.names}
+            dims = dict.fromkeys(self.names, ["recording"])
+            data = az.from_dict(posterior=posterior, dims=dims, coords={"recording": list(self.recordings)})
+        for name in self.names:
+            data.posterior[name].attrs["units"] = UNITS[name]
+        data.posterior.attrs["network"] = self.source
+        return data

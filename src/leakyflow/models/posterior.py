@@ -1,0 +1,221 @@
+"""The amortized posterior: recordings in, draws out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float32, Float64
+
+from leakyflow.models.draws import Draws
+from leakyflow.models.frame import from_frame, to_frame
+from leakyflow.models.network import Features, Network
+from leakyflow.models.statistics import STATISTICS, summary_statistics
+from leakyflow.recordings.recording import Recording, Recordings
+from leakyflow.reference.sufficient import compress
+from leakyflow.simulator.parameters import UNITS, Parameters
+from leakyflow.simulator.prior import Prior
+
+__all__ = ["Posterior"]
+
+# Recordings summarized together, and rows (recordings x draws) sent through the flow together.
+BLOCK = 256
+ROWS = 2**14
+
+
+class Posterior:
+    """q(theta | recording), for every recording from the shortest to the longest it was trained on.
+
+    Made by `load_posterior` or `train`.
+
+    Args:
+        network: A trained network.
+        name: Of the network, for tables and figures.
+    """
+
+    def __init__(self, network: Network, *, name: str) -> None:
+        self.network = network
+        self.name = name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Inferred parameters."""
+        return self.network.names
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each inferred parameter."""
+        return {name: UNITS[name] for name in self.names}
+
+    @property
+    def prior(self) -> Prior:
+        """What was believed before the recording."""
+        return self.network.simulator.parameters
+
+    @property
+    def dt(self) -> float:
+        """Sampling interval of recordings, in ms."""
+        return self.network.simulator.dt
+
+    @property
+    def duration(self) -> tuple[float, float]:
+        """Shortest and longest recording, in ms."""
+        return self.network.simulator.duration
+
+    def sample(
+        self, recording: Recording | Sequence[Recording] | Recordings, *, n_draws: int = 1000, seed: int = 0
+    ) -> Draws:
+        """Draw from the posterior of one recording, or of each of many.
+
+        Args:
+            recording: One, or many; thousands are worked through in bounded memory.
+            n_draws: Draws per recording.
+            seed: The same seed gives the same draws; recording i has a stream of its own.
+
+        Returns:
+            Draws of shape (draw, param) for one recording, (dataset, draw, param) for many.
+
+        Raises:
+            ValueError: If a recording has another sampling interval or length than the network knows, or the
+                network gives draws that are not finite.
+
+        References:
+            Radev, Mertens, Voss, Ardizzone & Koethe (2020), BayesFlow, IEEE TNNLS.
+        """
+        if n_draws < 1 or seed < 0:
+            raise ValueError(f"`n_draws` must be positive and `seed` not negative, got {n_draws} and {seed}.")
+        recordings, single = self._as_recordings(recording)
+        values = np.empty((len(recordings), n_draws, len(self.names)))
+        for rows, features, summary in self._blocks(recordings):
+            for first in range(rows.start, rows.stop):
+                noise = np.random.default_rng([seed, first]).standard_normal((n_draws, len(self.names)))
+                values[first] = noise
+            w = self._in_rows(self.network.from_latent, values[rows], summary)
+            z, _ = from_frame(features.frame, w)
+            values[rows] = self._natural(z)
+        self._check_finite(values, recordings)
+        names = None if single else recordings.names
+        return Draws(self.names, values[0] if single else values, names, source=self.name)
+
+    def log_prob(
+        self,
+        recording: Recording | Sequence[Recording] | Recordings,
+        parameters: Parameters | Mapping[str, np.ndarray],
+    ) -> Float64[np.ndarray, "*dataset draw"]:
+        """Log density of the posterior, in the parameters' units.
+
+        Args:
+            recording: One, or many.
+            parameters: Values of the inferred parameters: of shape (draw,) or a number for one recording,
+                (dataset, draw) for many. A `Draws` will do.
+
+        Returns:
+            Of the same shape; -inf where the posterior has no density.
+        """
+        recordings, single = self._as_recordings(recording)
+        given = parameters._asdict() if isinstance(parameters, Parameters) else parameters
+        columns = np.broadcast_arrays(*(np.asarray(given[name], np.float64) for name in self.names))
+        theta = np.stack(columns, axis=-1)
+        shape = theta.shape[:-1]
+        expected = 2 - single
+        if len(shape) > expected or (not single and shape[0] != len(recordings)):
+            raise ValueError(
+                f"Parameters must have shape {'(draw,)' if single else f'({len(recordings)}, draw)'}, got {shape}."
+            )
+        theta = theta.reshape(len(recordings), -1, len(self.names))
+        log_q = np.empty(theta.shape[:-1])
+        for rows, features, summary in self._blocks(recordings):
+            log_q[rows] = self._log_prob_block(theta[rows], features, summary)
+        return log_q.reshape(shape)
+
+    def _log_prob_block(
+        self, theta: Float64[np.ndarray, "dataset draw param"], features: Features, summary: np.ndarray
+    ) -> Float64[np.ndarray, "dataset draw"]:
+        z, log_det, supported = self._scores(theta)
+        w, log_det_frame = to_frame(features.frame, z)
+        supported &= np.isfinite(log_det_frame)
+        w = np.where(supported[..., None], w, 0.0)
+        log_q = self._in_rows(self.network.log_density, w, summary)
+        return np.where(supported, log_q + np.where(supported, log_det_frame, 0.0) + log_det, -np.inf)
+
+    def summary_features(
+        self, recording: Recording | Sequence[Recording] | Recordings
+    ) -> Float32[np.ndarray, "dataset feature"]:
+        """What the summary network makes of recordings; one row for each."""
+        recordings, _ = self._as_recordings(recording)
+        return np.concatenate([summary for _, _, summary in self._blocks(recordings)])
+
+    def statistics(self, recording: Recording | Sequence[Recording] | Recordings) -> pd.DataFrame:
+        """Named summary statistics of recordings; one row for each (see `models.statistics.STATISTICS`)."""
+        recordings, _ = self._as_recordings(recording)
+        values = summary_statistics(recordings, compress(recordings))
+        return pd.DataFrame(values, columns=list(STATISTICS), index=pd.Index(recordings.names, name="recording"))
+
+    def _as_recordings(self, recording: Recording | Sequence[Recording] | Recordings) -> tuple[Recordings, bool]:
+        single = isinstance(recording, Recording)
+        if isinstance(recording, Recordings):
+            recordings = recording
+        else:
+            recordings = Recordings.from_list([recording] if single else recording)
+        shortest, longest = self.duration
+        if abs(recordings.dt - self.dt) > 1e-9:
+            raise ValueError(
+                f"The network `{self.name}` takes recordings at dt={self.dt:g} ms, got dt={recordings.dt:g} ms. "
+                f"Read the file with dt={self.dt:g}."
+            )
+        durations = recordings.n_samples * recordings.dt
+        bad = (durations < shortest - 1e-6) | (durations > longest + 1e-6)
+        if bad.any():
+            raise ValueError(
+                f"The network `{self.name}` takes recordings of {shortest:g} to {longest:g} ms, got "
+                f"{durations[bad][0]:g} ms ({bad.sum()} of {bad.size} recordings; first: "
+                f"{recordings.names[bad.argmax()] or bad.argmax()}). Choose a window with start= and stop= "
+                "(--start and --stop on the command line)."
+            )
+        return recordings, single
+
+    def _blocks(self, recordings: Recordings) -> Iterator[tuple[slice, Features, np.ndarray]]:
+        for first in range(0, len(recordings), BLOCK):
+            rows = slice(first, min(first + BLOCK, len(recordings)))
+            block = recordings[rows].padded_to(self.network.simulator.n_time)  # one compiled shape
+            features = self.network.features(block)
+            yield rows, features, self.network.summarize(self.network.inputs(features, block))
+
+    def _in_rows(self, function, w, summary):  # type: ignore[no-untyped-def]
+        """Apply a function of (w, summary) to recordings x draws, a bounded number of rows at a time."""
+        n, n_draws, n_params = w.shape
+        flat, row = w.reshape(-1, n_params), np.repeat(np.arange(n), n_draws)
+        parts = [
+            function(flat[first : first + ROWS].astype(np.float32), summary[row[first : first + ROWS]])
+            for first in range(0, len(flat), ROWS)
+        ]
+        out = np.concatenate(parts).astype(np.float64)
+        return out.reshape(n, n_draws, *out.shape[1:])
+
+    def _natural(
+        self, z: Float64[np.ndarray, "dataset draw param"]
+    ) -> Float64[np.ndarray, "dataset draw param"]:
+        distributions = self.prior.distributions.values()
+        return np.stack([d.from_unconstrained(z[..., i]) for i, d in enumerate(distributions)], axis=-1)
+
+    def _scores(self, theta: Float64[np.ndarray, "dataset draw param"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Prior scores, log |dz / dtheta|, and where theta is in the prior's support."""
+        z, log_det = np.zeros_like(theta), np.zeros(theta.shape[:-1])
+        supported = np.ones(theta.shape[:-1], bool)
+        for i, distribution in enumerate(self.prior.distributions.values()):
+            low, high = distribution.support
+            inside = (theta[..., i] > low) & (theta[..., i] < high)
+            supported &= inside
+            safe = np.where(inside, theta[..., i], distribution.from_unconstrained(0.0))
+            z[..., i] = distribution.to_unconstrained(safe)
+            log_det -= distribution.log_det_jacobian(z[..., i])
+        return z, log_det, supported
+
+    def _check_finite(self, values: np.ndarray, recordings: Recordings) -> None:
+        bad = ~np.isfinite(values).all(axis=(1, 2))
+        if bad.any():
+            first = bad.argmax()
+            raise ValueError(
+                f"The network `{self.name}` gave draws that are not finite for {bad.sum()} of {bad.size} recordings "
+                f"(first: {recordings.names[first] or first}). They are far from everything it was trained on; check "
+                "units, window and spikes, or train a network with a wider prior."
+            )

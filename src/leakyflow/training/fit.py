@@ -1,0 +1,223 @@
+"""Training: a configuration and a dataset become a run folder with a posterior in it."""
+
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from leakyflow.models.network import Network
+from leakyflow.models.posterior import Posterior
+from leakyflow.simulator.dataset import Dataset
+from leakyflow.training.batches import Batches, Examples, prepare
+from leakyflow.training.config import Config, load_config
+from leakyflow.training.run import CONFIG, HISTORY, LAST, NETWORK, RECORD, load_posterior, replacing, versions
+from leakyflow.training.schedule import Schedule
+
+__all__ = ["Run", "train"]
+
+History = list[dict[str, float]]
+COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
+# Examples that means and SDs of the inputs are taken from.
+N_ADAPT = 2**13
+
+
+class Run(NamedTuple):
+    """A finished training run."""
+
+    folder: Path
+    posterior: Posterior
+    history: History  # one row per epoch: epoch, loss, val_loss, learning_rate, seconds
+
+
+def train(
+    config: Config, dataset: Dataset, *, out: str | Path, resume: bool = False, progress: bool = False
+) -> Run:
+    """Train a network, or continue where an interrupted run stopped.
+
+    A run may be interrupted at any moment, killed too. Resumed, it ends with the weights of an uninterrupted one.
+
+    Args:
+        config: All settings.
+        dataset: Made with the same simulator settings, and at least `config.training.n_simulations` long.
+        out: Folder of the run.
+        resume: Continue the run in `out`.
+        progress: Show epoch, losses and time left on the terminal.
+
+    Returns:
+        The folder, the posterior by the network with the best validation loss, and the history.
+
+    Raises:
+        ValueError: If the dataset was made under other settings or is too short, `out` already holds a run and
+            `resume` is False or the settings are others, or the loss is not finite.
+        FileNotFoundError: If there is nothing to resume.
+    """
+    folder = Path(out)
+    _check(config, dataset, folder, resume)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / CONFIG) as path:
+        path.write_text(config.to_toml())
+    _record(folder, config, dataset, state="running")
+    network = Network(config.network, config.simulator, seed=config.training.seed)
+    history = _fit(config, network, prepare(network, dataset, n=config.training.n_simulations, progress=progress), folder, progress)
+    best = min(history, key=lambda row: row["val_loss"])
+    _record(folder, config, dataset, state="finished", best_epoch=best["epoch"], val_loss=best["val_loss"])
+    return Run(folder, load_posterior(folder), history)
+
+
+def _fit(config: Config, network: Network, examples: Examples, folder: Path, progress: bool) -> History:
+    training = config.training
+    rows = np.arange(len(examples))
+    training_rows, validation_rows = rows[: training.n_training], rows[training.n_training :]
+    examples.adapt(training_rows[:N_ADAPT])
+    model = network.approximator
+    steps = training.n_training // training.batch_size
+    clip = training.gradient_clip or None
+    model.compile(optimizer=keras.optimizers.Adam(Schedule(training, steps), global_clipnorm=clip))
+    model.optimizer.build(model.trainable_variables)
+    checkpoint = Checkpoint(model, folder)
+    epoch = len(checkpoint.history)
+    if epoch < training.epochs and not checkpoint.stalled(training.early_stopping):
+        with _progress(progress) as bar:
+            model.fit(
+                dataset=Batches(examples, training_rows, training.batch_size, seed=training.seed, epoch=epoch),
+                validation_data=Batches(examples, validation_rows, 4 * training.batch_size),
+                epochs=training.epochs,
+                initial_epoch=epoch,
+                callbacks=[EpochEnd(checkpoint, training.early_stopping, bar, steps)],
+                verbose=0,
+            )
+    return checkpoint.history
+
+
+class Checkpoint:
+    """All that a run needs to continue, on disk after each epoch.
+
+    Args:
+        model: Approximator with its optimizer built; takes the state found in the folder.
+        folder: Of the run.
+    """
+
+    def __init__(self, model: keras.Model, folder: Path) -> None:
+        self.model = model
+        self.folder = folder
+        self.history: History = []
+        if (folder / LAST).is_file():
+            with np.load(folder / LAST, allow_pickle=False) as last:
+                self.history = json.loads(str(last["history"]))
+                for i, variable in enumerate(self._variables()):
+                    variable.assign(last[f"variable_{i}"])
+
+    def _variables(self) -> list[Any]:
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def save(self, row: dict[str, float]) -> None:
+        """Finish an epoch. Each file is replaced whole; killed in between, the epoch is done again."""
+        is_best = all(row["val_loss"] < old["val_loss"] for old in self.history)
+        self.history.append(row)
+        if is_best:
+            with replacing(self.folder / NETWORK) as path:
+                self.model.save_weights(path)
+        with replacing(self.folder / HISTORY) as path, path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.history)
+        arrays = {f"variable_{i}": np.asarray(keras.ops.convert_to_numpy(v)) for i, v in enumerate(self._variables())}
+        with replacing(self.folder / LAST) as path:
+            np.savez(path, history=np.array(json.dumps(self.history)), **arrays)
+
+    def stalled(self, patience: int) -> bool:
+        """Whether the validation loss has not improved for so many epochs; 0 is endless patience."""
+        losses = [row["val_loss"] for row in self.history]
+        return patience > 0 and len(losses) - int(np.argmin(losses or [0.0])) > patience
+
+
+class EpochEnd(keras.callbacks.Callback):
+    """Checkpoint, progress bar and early stopping."""
+
+    def __init__(self, checkpoint: Checkpoint, patience: int, bar: Progress, steps: int) -> None:
+        super().__init__()
+        self.checkpoint = checkpoint
+        self.patience = patience
+        self.bar = bar
+        self.steps = steps
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Show where a resumed run stands."""
+        done = len(self.checkpoint.history) * self.steps
+        self.task = self.bar.add_task("training", total=self.params["epochs"] * self.steps, completed=done)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Start the clock."""
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move the bar."""
+        self.bar.advance(self.task)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Save, or refuse to go on from a loss that is not finite."""
+        loss, val_loss = float(logs["loss"]), float(logs["val_loss"])
+        if not (np.isfinite(loss) and np.isfinite(val_loss)):
+            raise ValueError(
+                f"The loss must stay finite, got {loss} in training and {val_loss} in validation at epoch {epoch + 1}. "
+                "Lower `learning_rate` or set `gradient_clip`, and train in another folder; epochs so far are kept."
+            )
+        self.checkpoint.save(
+            {
+                "epoch": epoch + 1,
+                "loss": loss,
+                "val_loss": val_loss,
+                "learning_rate": float(self.model.optimizer.learning_rate),
+                "seconds": round(time.perf_counter() - self.began, 3),
+            }
+        )
+        epochs = self.params["epochs"]
+        description = f"epoch {epoch + 1}/{epochs}  loss {loss:.3f}  validation {val_loss:.3f}"
+        self.bar.update(self.task, description=description)
+        self.model.stop_training = self.checkpoint.stalled(self.patience)
+
+
+def _progress(shown: bool) -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    return Progress(*columns, TimeRemainingColumn(), disable=not shown)
+
+
+def _check(config: Config, dataset: Dataset, folder: Path, resume: bool) -> None:
+    if dataset.config != config.simulator:
+        raise ValueError(
+            "The dataset must be drawn from the configuration's own simulator settings, and was drawn from others. "
+            "Make one with make_dataset(config, ...), or train with the configuration it was made with."
+        )
+    if len(dataset) < config.training.n_simulations:
+        raise ValueError(
+            f"The dataset must hold n_simulations={config.training.n_simulations} recordings, got {len(dataset)}. "
+            "Simulate more, or lower `n_simulations`."
+        )
+    begun = (folder / CONFIG).is_file()
+    if resume and not begun:
+        raise FileNotFoundError(f"No run to resume in {folder}. Start it without resume (--resume).")
+    if begun and not resume:
+        raise ValueError(f"{folder} already holds a run. Continue it with resume (--resume), or choose another folder.")
+    if begun and (found := load_config(folder / CONFIG)).hash != config.hash:
+        raise ValueError(
+            f"The run in {folder} has other settings (fingerprint {found.hash}, here {config.hash}). Resume it with "
+            f"its own {CONFIG}, or choose another folder."
+        )
+
+
+def _record(folder: Path, config: Config, dataset: Dataset, **state: Any) -> None:
+    record = state | {
+        "name": config.name,
+        "config": config.hash,
+        "seed": config.training.seed,
+        "dataset_seed": dataset.seed,
+        "backend": keras.backend.backend(),
+        "versions": versions(),
+    }
+    with replacing(folder / RECORD) as path:
+        path.write_text(json.dumps(record, indent=2) + "\n")

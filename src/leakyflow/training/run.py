@@ -1,0 +1,84 @@
+"""A training run is a folder: configuration, history, checkpoint, network, and what it was made with.
+
+    config.toml         all settings
+    history.csv         one row per epoch
+    last.npz            where training stands; it continues from here
+    network.weights.h5  the best network so far, by validation loss
+    run.json            state, seed, versions, losses
+"""
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from leakyflow.models.network import Network
+from leakyflow.models.posterior import Posterior
+from leakyflow.training.config import load_config
+
+__all__ = ["CONFIG", "HISTORY", "LAST", "NETWORK", "RECORD", "load_posterior", "read_record", "replacing", "versions"]
+
+CONFIG, HISTORY, LAST, NETWORK, RECORD = "config.toml", "history.csv", "last.npz", "network.weights.h5", "run.json"
+
+
+def load_posterior(source: str | Path) -> Posterior:
+    """Load a trained network.
+
+    Args:
+        source: Folder of a training run.
+
+    Returns:
+        The posterior by the run's best network, be the run finished or not.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If the folder holds no network, or one that this version cannot read. Only numbers are read
+            from it: loading never executes code.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"No network `{source}`. Pass the folder of a run, made by `leakyflow train`.")
+    missing = [name for name in (CONFIG, NETWORK) if not (folder / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"{folder} holds no trained network: {' and '.join(missing)} missing. Pass the folder that "
+            "`leakyflow train --out` wrote; a run has a network from its first epoch on."
+        )
+    config = load_config(folder / CONFIG)
+    network = Network(config.network, config.simulator, seed=config.training.seed)
+    try:
+        network.load_weights(folder / NETWORK)
+    except (ValueError, OSError, KeyError) as error:
+        made_with = read_record(folder).get("versions", {})
+        raise ValueError(
+            f"The weights in {folder / NETWORK} do not fit {folder / CONFIG}: {str(error).splitlines()[0]} "
+            f"They were written with {made_with}; here is {versions()}."
+        ) from error
+    return Posterior(network, name=config.name)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What a run says of itself; empty where it has not begun."""
+    path = folder / RECORD
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def versions() -> dict[str, str]:
+    """Versions of all that a network's numbers depend on."""
+    names = ("leakyflow", "bayesflow", "keras", "jax", "numpy")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to, beside the real one; it takes the real one's place once it is whole."""
+    scratch = path.with_name(f".{path.name}.new{path.suffix}" if path.suffix != ".h5" else f".new.{path.name}")
+    try:
+        yield scratch
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)

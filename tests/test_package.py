@@ -1,0 +1,97 @@
+"""What a user meets first: a quiet import, names that resolve, help at once."""
+
+import pytest
+
+import leakyflow
+from tests.fresh import run_python
+
+HEAVY = {"bayesflow", "keras", "jax", "jaxlib", "torch", "tensorflow"}
+LOADED = f"print(*sorted({HEAVY} & set(sys.modules)))"
+
+
+def test_import_prints_nothing():
+    result = run_python("import leakyflow")
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_import_loads_no_network_library():
+    assert run_python(f"import sys, leakyflow; {LOADED}").stdout.split() == []
+
+
+def test_a_loaded_network_library_is_seen():
+    assert "jax" in run_python(f"import sys, leakyflow, jax; {LOADED}").stdout.split()
+
+
+LOGGING_CHANGES = """
+import logging, leakyflow
+def state():
+    loggers = logging.getLogger(), logging.getLogger("bayesflow")
+    return [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+before = state()
+{}
+print(state() != before)
+"""
+
+
+def test_the_whole_public_interface_leaves_logging_alone():
+    code = LOGGING_CHANGES.format("for name in leakyflow.__all__: getattr(leakyflow, name)")
+    assert run_python(code).stdout.split() == ["False"]
+
+
+def test_bayesflow_by_itself_would_not_leave_logging_alone():
+    code = LOGGING_CHANGES.format("import bayesflow")
+    assert run_python(code).stdout.split() == ["True"]
+
+
+@pytest.mark.parametrize("name", leakyflow.__all__)
+def test_every_public_name_resolves(name):
+    assert getattr(leakyflow, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="simulat_"):
+        _ = leakyflow.simulat_
+
+
+BACKEND = "import leakyflow, keras; print(keras.backend.backend())"
+
+
+@pytest.mark.parametrize("given", [None, ""])
+def test_jax_is_the_default_backend_even_where_another_is_installed(given, tmp_path):
+    # A package that a finder takes for PyTorch, and that fails when it is imported.
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('PyTorch was imported')\n")
+    code = f"""
+import importlib.util, sys
+sys.path.insert(0, {str(tmp_path)!r})
+assert importlib.util.find_spec("torch").origin.startswith({str(tmp_path)!r})
+{BACKEND}
+"""
+    assert run_python(code, KERAS_BACKEND=given).stdout.split() == ["jax"]
+
+
+def test_the_environment_overrides_the_backend():
+    assert run_python(BACKEND, KERAS_BACKEND="numpy").stdout.split() == ["numpy"]
+
+
+HELP = """
+import sys, time
+sys.argv = ["leakyflow", "--help"]
+from leakyflow.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+
+
+def test_help_loads_no_network_library():
+    text, _, loaded = run_python(f"{HELP}\n{LOADED}").stdout.removesuffix("\n").rpartition("\n")
+    assert "Usage" in text
+    assert loaded.split() == []
+
+
+def test_help_takes_less_than_a_second():
+    # Processor time, for other processes share the cores; the least of three, for the first fills caches.
+    code = f"{HELP}\nprint(time.process_time())"
+    assert min(float(run_python(code).stdout.split()[-1]) for _ in range(3)) < 1.0

@@ -1,5 +1,7 @@
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import pytest
@@ -10,6 +12,11 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import jax  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
+
+if TYPE_CHECKING:
+    from leakyflow.simulator.dataset import Dataset
+    from leakyflow.training.config import Config
+    from leakyflow.training.fit import Run
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 
@@ -23,3 +30,30 @@ def real_recordings() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return RECORDINGS
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> "Config":
+    """The preset `quick`, cut down to seconds: everything works on it, and little that it says is accurate."""
+    from leakyflow.training.config import load_config
+
+    config = load_config("quick")
+    return replace(config, training=replace(config.training, n_simulations=2000, epochs=2, batch_size=64))
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tiny_config: "Config") -> "Dataset":
+    """What the tiny network is trained on, in memory."""
+    from leakyflow.simulator.dataset import make_dataset
+
+    return make_dataset(tiny_config, tiny_config.training.n_simulations, seed=tiny_config.training.seed)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(
+    tiny_config: "Config", tiny_dataset: "Dataset", tmp_path_factory: pytest.TempPathFactory
+) -> "Run":
+    """A finished run of the tiny network; its folder is shared, so leave it as it is."""
+    from leakyflow.training.fit import train
+
+    return train(tiny_config, tiny_dataset, out=tmp_path_factory.mktemp("runs") / "tiny")

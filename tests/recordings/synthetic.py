@@ -85,23 +85,10 @@ def write_nwb(path, V, I, dt, *, bias=None, stimulus=True, clamp="current", shif
 
 
 def write_ibw(path, samples, dt, unit):
-    """Version 2: a header of 16 bytes, 110 of the wave, the samples, 16 of padding; big-endian, with a checksum."""
-    wave = struct.pack(
-        ">h4s20shii4s4sihhdd",
-        4,
-        b"",
-        b"wave",
-        0,
-        0,
-        0,
-        unit.encode(),
-        b"s",
-        len(samples),
-        0,
-        0,
-        dt / 1000,
-        0.0,
-    )
+    """Version 2: a header of 16 bytes, 110 of the wave, the samples, 16 of padding; with a checksum."""
+    # type, next, name, version, folder, file name, data units, x units, points, modified, x step, x origin
+    head = (4, b"", b"wave", 0, 0, b"", unit.encode(), b"s", len(samples), 0, dt / 1000, 0.0)
+    wave = struct.pack(">h4s20shh4s4s4sihdd", *head)
     wave = wave.ljust(110, b"\0")
     size = len(wave) + 8 * len(samples) + 16
     header = struct.pack(">hiii", 2, size, 0, 0)

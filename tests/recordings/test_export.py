@@ -77,7 +77,7 @@ def test_each_error_says_what_to_do(settings, match, tmp_path):
 
 
 def test_other_suffixes_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="saved to .npz or .nwb"):
+    with pytest.raises(ValueError, match=r"saved to \.npz or \.nwb"):
         save_recording(recording(), tmp_path / "a.abf")
 
 

@@ -42,7 +42,7 @@ def test_voltage_holds_the_value_measured_at_the_end_of_the_refractory_period(t_
         held = slice(k, k + round(t_ref / 0.2) + 1)
         assert found.refractory[held].sum() == round(t_ref / 0.2)
         assert np.ptp(found.V[held]) == 0
-        # The filter spans 0.2 ms, in which a spike of this shape falls by 80 * sin(2 * pi / 3) * pi / 6 * 0.2 mV.
+        # The filter spans 0.2 ms, in which a spike falls by up to 80 mV * pi / 6 ms * 0.2 ms.
         assert abs(found.V[k] - V[round((held.stop - 1) * 0.2 / 0.05)]) < (8.0 if t_ref < 4 else 0.1)
 
 
@@ -90,7 +90,7 @@ def test_samples_that_are_not_finite_matter_only_within_the_window():
     I[-200:] = np.inf
     found = recording(V, I, start=10.0, stop=580.0)
     assert found.spikes.sum() == 3
-    with pytest.raises(ValueError, match="100 NaN or infinite .* Leave them out with start= and stop="):
+    with pytest.raises(ValueError, match=r"100 NaN or infinite .* Leave them out with start="):
         recording(V, I, stop=580.0)
 
 

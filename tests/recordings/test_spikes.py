@@ -60,7 +60,7 @@ def test_refractory_period_ends_with_the_downstroke(width):
     V = np.full(20000, -50.0)
     for first in (3000, 8000, 14000):
         V[first : first + len(spike_shape(dt, 80.0, width))] += spike_shape(dt, 80.0, width)
-    # The slope of cos^2 falls to 3 % of its fastest within 1.5 % of pi of its foot; it is averaged over 0.5 ms.
+    # The slope of cos^2 is at 3 % of its fastest 1.5 % of pi from its foot; it is averaged over 0.5 ms.
     assert refractory_period(find_spikes(V, dt), dt_file=dt, dt=0.2) == pytest.approx(4 * width, abs=0.4)
 
 

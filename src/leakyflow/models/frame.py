@@ -14,7 +14,7 @@ are exact, so a poor centre costs sharpness, never correctness.
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,11 +27,11 @@ from leakyflow.reference.normal import ndtr, ndtri
 from leakyflow.reference.sufficient import Sufficient, compressed_log_likelihood
 from leakyflow.simulator.distributions import AbstractDistribution
 from leakyflow.simulator.parameters import Parameters
-from leakyflow.simulator.prior import Prior
+from leakyflow.simulator.prior import Observed, Prior
 
 __all__ = ["Frame", "frame_features", "from_frame", "laplace_frame", "prior_frame", "to_frame"]
 
-N_NEWTON = 24
+N_NEWTON = 30
 # A likelihood that is not log-concave can leave the Hessian flat or worse; half the prior's precision is the floor.
 LEAST_PRECISION = 0.5
 # Beyond this a normal distribution function rounds to 0 or 1.
@@ -86,11 +86,13 @@ def laplace_frame(prior: Prior, sufficient: Sufficient) -> Frame:
     c = coefficients(prior.sample(N_PRIOR, 0))
     regression = least_squares(sufficient, c.mean(0), np.cov(c.T) + 1e-12 * np.eye(3))
     frame, start = _starting_point(prior, sufficient, regression)
-    solve = _laplace_solver(tuple(prior.distributions.items()), tuple(prior.known.items()))
+    scatter = prior.root["reset_noise"]
+    typical = {"reset_noise": float(scatter.observed.quantile(0.5))} if isinstance(scatter, Observed) else {}
+    solve = _laplace_solver(tuple(prior.distributions.items()), tuple((prior.known | typical).items()))
     blocks = []
     for first in range(0, len(start), BLOCK):
         rows = np.minimum(np.arange(first, first + BLOCK), len(start) - 1)  # one compiled shape
-        block = Sufficient(*(value if np.ndim(value) == 0 else value[rows] for value in sufficient))
+        block = Sufficient._make(value if isinstance(value, float) else value[rows] for value in sufficient)
         with jax.enable_x64(True):
             values = solve(start[rows], tuple(value[rows] for value in frame[:3]), block)
         blocks.append([np.asarray(value)[: len(start) - first] for value in values])
@@ -235,7 +237,7 @@ def _truncated_normal(
 @lru_cache(maxsize=8)
 def _laplace_solver(
     distributions: tuple[tuple[str, AbstractDistribution], ...], known: tuple[tuple[str, float], ...]
-) -> Callable[[Array, tuple[Array, Array, Array], Sufficient], tuple[Array, Array]]:
+) -> Callable[..., tuple[Array, Array]]:
     """Compile the search for modes once per prior."""
     n = len(distributions)
 
@@ -245,8 +247,9 @@ def _laplace_solver(
         standard = -ndtri(ndtr((location - bound) / scale) * ndtr(-u))
         z = jnp.where(jnp.isfinite(bound), location + scale * standard, u)
         log_det = jnp.where(jnp.isfinite(bound), 0.5 * (standard**2 - u**2), 0.0)
-        # Observed ones are read off the recording; the refractory period enters no other's likelihood.
-        values = dict.fromkeys(Parameters._fields, 0.0) | _released(s) | dict(known)
+        # Of the observed ones only the reset may enter another's likelihood: its mean is seen, its scatter typical.
+        released = jnp.sum(s.weight * s.V_released) / jnp.maximum(jnp.sum(s.weight), 1.0)
+        values: dict[str, Any] = dict.fromkeys(Parameters._fields, 0.0) | {"V_reset": released} | dict(known)
         inferred = {name: prior.from_unconstrained(z[i]) for i, (name, prior) in enumerate(distributions)}
         log_prior = -0.5 * z @ z + jnp.sum(log_det)
         return -log_prior - compressed_log_likelihood(Parameters(**(values | inferred)), s)
@@ -276,12 +279,4 @@ def _laplace_solver(
         precision, axes = jnp.linalg.eigh(best.curvature)
         return best.u, (axes / jnp.sqrt(jnp.maximum(precision, LEAST_PRECISION))) @ axes.T
 
-    return jax.jit(jax.vmap(solve, in_axes=(0, 0, Sufficient(*[0] * 12, None))))
-
-
-def _released(s: Sufficient) -> dict[str, Array]:
-    """Mean and SD of the voltages at which the spikes were released."""
-    total = jnp.maximum(jnp.sum(s.weight), 1.0)
-    mean = jnp.sum(s.weight * s.V_released) / total
-    variance = jnp.sum(s.weight * (s.V_released - mean) ** 2) / total
-    return {"V_reset": mean, "reset_noise": jnp.sqrt(variance)}
+    return jax.jit(jax.vmap(solve, in_axes=(0, 0, Sufficient._make([*[0] * 12, None]))))

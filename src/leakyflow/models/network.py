@@ -120,7 +120,7 @@ class Network:
     @cached_property
     def _compiled(self) -> dict[str, Callable]:
         summary, flow = self.approximator.summary_network, self.approximator.inference_network
-        functions = {
+        functions: dict[str, Callable] = {
             "summarize": lambda x: summary(x, training=False),
             "from_latent": lambda z, s: flow(z, conditions=s, inverse=True, training=False),
             "log_density": lambda w, s: flow(w, conditions=s, density=True, training=False)[1],

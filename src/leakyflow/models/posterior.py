@@ -155,7 +155,7 @@ class Posterior:
         if isinstance(recording, Recordings):
             recordings = recording
         else:
-            recordings = Recordings.from_list([recording] if single else recording)
+            recordings = Recordings.from_list([recording] if isinstance(recording, Recording) else recording)
         shortest, longest = self.duration
         if abs(recordings.dt - self.dt) > 1e-9:
             raise ValueError(

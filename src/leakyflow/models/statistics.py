@@ -1,7 +1,5 @@
 """Summary statistics of a recording: named, in known units, finite for every recording."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -140,12 +138,11 @@ def _block_moments(
     V, I = V.astype(jnp.float64), I.astype(jnp.float64)
     V_mean, V_sd, V_skewness = _masked_moments(V, free)
     I_mean, I_sd, _ = _masked_moments(I, valid)
-    extreme = partial(jnp.where, free, V)
     return {
         "V_mean": V_mean,
         "V_sd": V_sd,
         "V_skewness": V_skewness,
-        "V_least": extreme(jnp.inf).min(1),
+        "V_least": jnp.where(free, V, jnp.inf).min(1),
         "I_mean": I_mean,
         "I_sd": I_sd,
         "I_least": jnp.where(valid, I, jnp.inf).min(1),

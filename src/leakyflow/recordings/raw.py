@@ -11,6 +11,9 @@ from jaxtyping import Float64
 __all__ = ["RawSweep", "Source", "parsing", "pick"]
 
 
+_LEAST_DT, _LARGEST_DT = 0.001, 10.0  # ms; a wrong unit of time is out of it by 1000
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RawSweep:
     """One sweep as it was sampled.
@@ -32,6 +35,13 @@ class RawSweep:
     current: str
     measured: bool
     confirmed: bool = False
+
+    def __post_init__(self) -> None:
+        if not _LEAST_DT <= self.dt <= _LARGEST_DT:
+            raise ValueError(
+                f"A recording must be sampled every {_LEAST_DT:g} to {_LARGEST_DT:g} ms, got {self.dt:.4g} "
+                f"ms for {self.voltage}. Correct the time or its unit in the file."
+            )
 
     def __getitem__(self, keep: slice) -> "RawSweep":
         return replace(self, V=self.V[keep], I=self.I[keep])

@@ -59,13 +59,17 @@ def open_npz(path: Path, *, channel: int | str | None, current: int | str | Path
 def _csv_columns(path: Path) -> dict[str, np.ndarray]:
     import pandas as pd
 
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    with parsing(path, "CSV"):
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     header = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     separator = max(",;\t", key=header.count)
     if not any(_COLUMN.fullmatch(name.strip(' "')) for name in header.split(separator)):
         raise ValueError(
             f"{path.name} must be a table with a header, got {header[:60]!r} as its first line.\n{_EXPECTED}"
         )
+    last = next(line for line in reversed(lines) if line.strip())
+    if last.count(separator) < header.count(separator):
+        raise ValueError(f"{path.name} ends within a row, {last[:60]!r}: it is truncated. Copy it again.")
     with parsing(path, "CSV"):
         table = pd.read_csv(path, sep=separator, comment="#", encoding="utf-8-sig", skipinitialspace=True)
     columns = {}

@@ -14,6 +14,10 @@ from leakyflow.simulator.parameters import Parameters
 
 __all__ = ["log_likelihood"]
 
+# Draws computed at a time, and samples to whose multiple a recording is padded.
+BLOCK = 64
+PADDING = 512
+
 
 def log_likelihood(parameters: Parameters, recording: Recording) -> Float[np.ndarray, "..."]:
     """Log density of a recording, given its stimulus and when it was refractory.
@@ -43,17 +47,29 @@ def log_likelihood(parameters: Parameters, recording: Recording) -> Float[np.nda
             "trace has no density. Give the neuron some."
         )
     arrays = np.broadcast_arrays(*(np.asarray(value, np.float64) for value in parameters))
-    flat = Parameters(*(value.ravel() for value in arrays))
-    free = recording.free
+    n = arrays[0].size
+    rows = np.minimum(np.arange(-(-n // BLOCK) * BLOCK), n - 1)
+    flat = Parameters(*(value.ravel()[rows] for value in arrays))
     with jax.enable_x64(True):
-        one = partial(_log_likelihood, V=recording.V, I=recording.I, spikes=recording.spikes, free=free, dt=recording.dt)
-        # One draw after the other in memory, all in one compiled loop: draws x samples would not fit.
-        values = np.asarray(jax.lax.map(one, flat, batch_size=64))
-    return values.reshape(arrays[0].shape)
+        values = np.asarray(_blockwise(flat, *_padded(recording), recording.dt))
+    return values[:n].reshape(arrays[0].shape)
+
+
+def _padded(recording: Recording) -> tuple[np.ndarray, ...]:
+    """Traces of a length that few recordings do not share, so that little is compiled; held samples add nothing."""
+    more = -recording.n_samples % PADDING
+    V, I = (np.pad(x.astype(np.float64), (0, more), mode="edge") for x in (recording.V, recording.I))
+    return V, I, np.pad(recording.spikes, (0, more)), np.pad(recording.free, (0, more))
+
+
+@jax.jit
+def _blockwise(flat: Parameters, V: Array, I: Array, spikes: Array, free: Array, dt: float) -> Array:
+    """One block of draws after the other: draws x samples would not fit in memory."""
+    one = partial(_log_likelihood, V=V, I=I, spikes=spikes, free=free, dt=dt)
+    return jax.lax.map(one, flat, batch_size=BLOCK)
 
 
 def _log_likelihood(p: Parameters, V: Array, I: Array, spikes: Array, free: Array, dt: float) -> Array:
-    V, I = jnp.asarray(V, jnp.float64), jnp.asarray(I, jnp.float64)
     s = p.membrane_noise * jnp.sqrt(dt)
     m = V[:-1] + dt * ((p.V_rest - V[:-1]) / p.tau + I[:-1] / p.C)
     crossed = log_ndtr((m - p.V_th) / jnp.hypot(s, p.threshold_noise))

@@ -170,4 +170,5 @@ def compressed_log_likelihood(p: Parameters, s: Sufficient) -> Float[Array, ""]:
     scattered = p.reset_noise > 0.0
     scatter = jnp.where(scattered, p.reset_noise, 1.0)
     released = s.weight * (-jnp.log(scatter) - 0.5 * ((s.V_released - p.V_reset) / scatter) ** 2)
-    return free + first + crossed + survived + jnp.where(scattered, jnp.sum(released), 0.0)
+    scatter_term = jnp.where(scattered, jnp.sum(released), 0.0)
+    return jnp.asarray(free + first + crossed + survived + scatter_term)

@@ -6,6 +6,8 @@ integrated by Euler's method, Euler-Maruyama's where the membrane noise sigma is
 (Gerstner et al. 2014, Neuronal Dynamics, chapters 1 and 8).
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -23,6 +25,9 @@ __all__ = ["Traces", "n_refractory", "simulate", "simulate_traces"]
 # Every call runs blocks of this many neurons, padded if need be, so that a neuron meets the same compiled
 # arithmetic, and hence gives the same bits, whatever the batch it came in.
 BLOCK = 256
+# The noises of which nothing is drawn where they are zero for everyone; that never changes another's stream.
+SPARED = ("threshold", "reset", "measurement")
+FREE, SPIKE, REFRACTORY = 0, 1, 2
 
 
 class Traces(NamedTuple):
@@ -100,20 +105,22 @@ def simulate_traces(
     Returns:
         Traces of shape (dataset, time).
     """
-    # A noise that is zero for everyone need not be drawn; which one it is never changes another's stream.
-    noisy = tuple(
-        bool(np.any(getattr(parameters, f"{name}_noise"))) for name in ("threshold", "reset", "measurement")
-    )
+    noisy = tuple(bool(np.any(getattr(parameters, f"{name}_noise"))) for name in SPARED)
     out = Traces(np.empty(I.shape, np.float32), np.empty(I.shape, bool), np.empty(I.shape, bool))
     n_ref = n_refractory(parameters.t_ref, dt)
-    for start in range(0, len(I), BLOCK):
+
+    def run(start: int) -> None:
         rows = np.minimum(np.arange(start, start + BLOCK), len(I) - 1)
         block = Parameters(*(np.asarray(value, np.float64)[rows] for value in parameters))
+        # Set here because a thread of its own does not inherit it.
         with jax.enable_x64(True):
             traces = _simulate_block(block, n_ref[rows], I[rows], dt, seed, index[rows], noisy)
         keep = min(BLOCK, len(I) - start)
         for target, source in zip(out, traces, strict=True):
             target[start : start + keep] = np.asarray(source)[:keep]
+
+    with ThreadPoolExecutor(_n_cores()) as pool:
+        list(pool.map(run, range(0, len(I), BLOCK)))
     return out
 
 
@@ -124,62 +131,103 @@ def n_refractory(t_ref: Float[np.ndarray, "..."] | float, dt: float) -> Int32[np
 
 @partial(jax.jit, static_argnames=("noisy",))
 def _simulate_block(
-    p: Parameters, n_ref: Array, I: Array, dt: float, seed: int, index: Array, noisy: tuple[bool, bool, bool]
+    p: Parameters,
+    n_ref: Int32[Array, " dataset"],
+    I: Float32[Array, "dataset time"],
+    dt: Array,
+    seed: Array,
+    index: Int[Array, " dataset"],
+    noisy: tuple[bool, ...],
 ) -> Traces:
-    """Integrate one block; time runs along the leading axis inside the scan."""
-    noise = _draw_noise(seed, index, I.shape[1], noisy)
-    drive, xs = noise.membrane.T, (I.T[:-1], noise.membrane.T[1:], *(_later(x) for x in noise[1:3]))
-    V0 = p.V_rest + p.tau / p.C * I[:, 0] + p.membrane_noise * jnp.sqrt(p.tau / 2) * drive[0]
-    n_left = jnp.zeros_like(n_ref)
-    _, later = jax.lax.scan(lambda state, x: _step(state, x, p, n_ref, dt), (V0, n_left), xs)
-    quiet = jnp.zeros_like(n_ref, dtype=bool)
-    V, spikes, refractory = (
-        jnp.concatenate([first[None], rest]).T for first, rest in zip((V0, quiet, quiet), later, strict=True)
-    )
-    if noise.measurement is not None:
-        V = V + p.measurement_noise[:, None] * noise.measurement
-    return Traces(_single_rounded_down(V), spikes, refractory)
+    """Integrate one block. Time is the leading axis within: neurons that lie side by side are stepped together."""
+    noise = _draw_noise(seed, index, I.shape[1] + 1, noisy)
+    first, later = jax.tree.map(lambda z: z[0], noise), jax.tree.map(lambda z: z[1:], noise)
+    per_step = _PerStep(n_ref + 1, dt / p.tau, dt / p.C, p.membrane_noise * jnp.sqrt(dt))
+    V = p.V_rest + p.tau / p.C * I[:, 0] + p.membrane_noise * jnp.sqrt(p.tau / 2) * first.membrane
+    state = _State(V, jnp.zeros_like(n_ref), first.measurement)
+    _, (observed, kind) = jax.lax.scan(lambda state, x: _step(state, *x, p, per_step), state, (I.T, later))
+    return Traces(observed.T, kind.T == SPIKE, kind.T == REFRACTORY)
 
 
-def _later(noise: Array | None) -> Array | None:
-    return None if noise is None else noise.T[1:]
+class _State(NamedTuple):
+    """A neuron at one sample."""
+
+    V: Float[Array, " dataset"]
+    held: Int32[Array, " dataset"]  # samples for which V stands still, this one included; 0 where it is free
+    measurement: Float32[Array, " dataset"] | None  # error of this sample, in SD
+
+
+class _PerStep(NamedTuple):
+    """What does not change from step to step."""
+
+    n_held: Int32[
+        Array, " dataset"
+    ]  # samples for which V stands still after a spike, that of the spike included
+    leak: Float[Array, " dataset"]
+    gain: Float[Array, " dataset"]  # mV / pA
+    membrane_noise: Float[Array, " dataset"]  # mV
 
 
 def _step(
-    state: tuple[Array, Array],
-    x: tuple[Array, Array, Array | None, Array | None],
-    p: Parameters,
-    n_ref: Array,
-    dt: float,
-) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
-    """From sample k to k + 1; `n_left` counts the refractory samples still to come."""
-    V, n_left = state
-    I, xi, zeta, rho = x
-    U = V + dt * ((p.V_rest - V) / p.tau + I / p.C) + p.membrane_noise * jnp.sqrt(dt) * xi
-    refractory = n_left > 0
-    crossed = U + (0.0 if zeta is None else p.threshold_noise * zeta) >= p.V_th
-    spike = crossed & ~refractory
-    released = p.V_reset + (0.0 if rho is None else p.reset_noise * rho)
-    V = jnp.where(refractory, V, jnp.where(spike, released, U))
-    n_left = jnp.where(spike, n_ref, jnp.maximum(n_left - 1, 0))
-    return (V, n_left), (V, spike, refractory)
+    state: _State, I: Array, noise: Noise, p: Parameters, per_step: _PerStep
+) -> tuple[_State, tuple[Array, Array]]:
+    """Sample k, and the state at sample k + 1."""
+    (V, held, error), (n_held, leak, gain, membrane_noise) = state, per_step
+    observed = V if error is None else V + p.measurement_noise * error
+    kind = jnp.where(held == n_held, SPIKE, jnp.where(held > 0, REFRACTORY, FREE)).astype(jnp.int8)
+
+    U = V + leak * (p.V_rest - V) + gain * I + membrane_noise * noise.membrane
+    still = held > 1
+    crossed = U + (0.0 if noise.threshold is None else p.threshold_noise * noise.threshold) >= p.V_th
+    spike = crossed & ~still
+    released = p.V_reset + (0.0 if noise.reset is None else p.reset_noise * noise.reset)
+    # While V stands still it was measured once, at the end: recordings hold that voltage from the spike on.
+    error = None if error is None else jnp.where(still, error, noise.measurement)
+    V = jnp.where(still, V, jnp.where(spike, released, U))
+    held = jnp.where(spike, n_held, jnp.maximum(held - 1, 0))
+    return _State(V, held, error), (_single_rounded_down(observed), kind)
 
 
-def _draw_noise(seed: int, index: Array, n_time: int, noisy: tuple[bool, bool, bool]) -> Noise:
-    """Sample k of stream i depends on (seed, i, k) alone: JAX's threefry counts positions, not calls."""
+def _draw_noise(seed: Array, index: Array, n_time: int, noisy: tuple[bool, ...]) -> Noise:
+    """Number k of stream i depends on (seed, i, k) alone: JAX's threefry counts positions, not calls.
 
-    def draw(kind: int) -> Array:
-        key = jax.random.fold_in(jax.random.key(seed), kind)
+    One threefry call gives 64 bits, enough for two of the four noises.
+    """
+
+    def words(pair: int) -> tuple[Array, Array]:
+        key = jax.random.fold_in(jax.random.key(seed), pair)
         keys = jax.vmap(partial(jax.random.fold_in, key))(index)
-        return jax.vmap(lambda k: jax.random.normal(k, (n_time,), jnp.float32))(keys)
+        bits = jax.vmap(lambda k: jax.random.bits(k, (n_time,), jnp.uint64), out_axes=1)(keys)
+        return (bits >> 32).astype(jnp.uint32), bits.astype(jnp.uint32)
 
-    return Noise(draw(0), *(draw(kind) if on else None for kind, on in enumerate(noisy, start=1)))
+    on = dict(zip(SPARED, noisy, strict=True))
+    membrane, reset = words(0)
+    threshold, measurement = words(1)
+    return Noise(
+        _normal(membrane),
+        _normal(threshold) if on["threshold"] else None,
+        _normal(reset) if on["reset"] else None,
+        _normal(measurement) if on["measurement"] else None,
+    )
+
+
+def _normal(word: Array) -> Array:
+    """Standard normal from 32 random bits, by the inverse of its distribution function; symmetric about 0."""
+    # The 24 highest bits, and a half so that neither end is reached: all exact in single precision.
+    signed = jax.lax.bitcast_convert_type(word, jnp.int32) >> 8
+    uniform = (signed.astype(jnp.float32) + 0.5) * jnp.float32(2.0**-23)
+    return jnp.float32(2.0**0.5) * jax.lax.erf_inv(uniform)
 
 
 def _single_rounded_down(V: Array) -> Array:
     single = V.astype(jnp.float32)
     below = jnp.nextafter(single, jnp.float32(-jnp.inf))
     return jnp.where(single.astype(V.dtype) > V, below, single)
+
+
+def _n_cores() -> int:
+    """Cores that this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check(parameters: Parameters, dt: float) -> tuple[int, ...]:

@@ -1,0 +1,144 @@
+"""Posterior predictive: what neurons drawn from a posterior do under the current of the recording."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+
+from leakyflow.models.draws import Draws
+from leakyflow.recordings.recording import Recording
+from leakyflow.simulator.lif import simulate_traces
+from leakyflow.simulator.parameters import Parameters
+from leakyflow.simulator.prior import Prior
+
+__all__ = ["Predictive", "PredictiveCheck", "observed_parameters", "posterior_predictive"]
+
+TAILS = (0.05, 0.5, 0.95)
+FAR_BELOW = 50.0  # mV, further from threshold than any noise reaches
+
+
+class PredictiveCheck(NamedTuple):
+    """A recording beside what its posterior predicts."""
+
+    share_inside: float  # of samples of V inside the 90 % band
+    n_spikes: int  # recorded
+    n_spikes_low: int  # 5 % quantile of the predicted number
+    n_spikes_high: int  # 95 % quantile
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Predictive:
+    """Simulations of neurons drawn from the posterior of a recording.
+
+    Attributes:
+        V: Membrane voltage, in mV.
+        spikes: True at each spike.
+        dt: Sampling interval, in ms.
+    """
+
+    V: Float32[np.ndarray, "draw time"]
+    spikes: Bool[np.ndarray, "draw time"]
+    dt: float
+
+    @property
+    def n_spikes(self) -> Int[np.ndarray, " draw"]:
+        """Spikes of each simulated neuron."""
+        return self.spikes.sum(axis=1)
+
+    @property
+    def band(self) -> Float[np.ndarray, "3 time"]:
+        """5 %, 50 % and 95 % quantiles of V at each sample, in mV."""
+        return np.quantile(self.V, TAILS, axis=0)
+
+    def check(self, recording: Recording) -> PredictiveCheck:
+        """Compare with the recording."""
+        low, _, high = self.band
+        # All simulations share the first sample, to single precision.
+        inside = (recording.V >= low - 1e-3) & (recording.V <= high + 1e-3)
+        fewest, most = np.quantile(self.n_spikes, (TAILS[0], TAILS[2]), method="inverted_cdf")
+        return PredictiveCheck(float(inside.mean()), int(recording.spikes.sum()), int(fewest), int(most))
+
+
+def posterior_predictive(
+    recording: Recording, draws: Draws, prior: Prior, *, n_draws: int = 200, seed: int = 0
+) -> Predictive:
+    """Simulate the recording anew, each time with a neuron drawn from its posterior.
+
+    The current is that of the recording, and so is the voltage of the first sample.
+
+    Args:
+        recording: With its current.
+        draws: From the posterior of this recording.
+        prior: Of the network; gives the parameters that are not inferred.
+        n_draws: Neurons, at most as many as there are draws.
+        seed: Of their noise.
+
+    Raises:
+        ValueError: If the draws are of many recordings or of other parameters than the prior's.
+    """
+    if draws.values.ndim != 2 or draws.names != prior.inferred:
+        raise ValueError(
+            f"Draws must be from one recording's posterior of {', '.join(prior.inferred)}, got shape "
+            f"{draws.values.shape} of {', '.join(draws.names)}."
+        )
+    n = min(n_draws, draws.n_draws)
+    given = prior.known | observed_parameters(recording, prior)
+    parameters = Parameters(
+        **{name: np.full(n, value) for name, value in given.items()},
+        **{name: draws[name][:n] for name in draws.names},
+    )
+    V, spikes = _simulate_from(parameters, recording, seed)
+    return Predictive(V=V, spikes=spikes, dt=recording.dt)
+
+
+def _simulate_from(
+    parameters: Parameters, recording: Recording, seed: int
+) -> tuple[Float32[np.ndarray, "draw time"], Bool[np.ndarray, "draw time"]]:
+    """Simulate neurons under the current of a recording, from the voltage of its first sample on.
+
+    The simulator begins at a stationary voltage. One sample before the recording, each neuron gets the current
+    that brings it to the recorded voltage: below threshold, V is linear in it, with the resistance tau / C as slope.
+    """
+    n = np.asarray(parameters.tau).size
+    index = np.arange(n)
+    I = np.tile(np.concatenate([[0.0], recording.I]).astype(np.float32), (n, 1))
+    R, target = parameters.tau / parameters.C, float(recording.V[0])
+    I[:, 0] = (target - FAR_BELOW - parameters.V_rest) / R
+    arrived = simulate_traces(parameters, I, recording.dt, seed=seed, index=index).V[:, 1]
+    I[:, 0] += (target - arrived) / R
+    traces = simulate_traces(parameters, I, recording.dt, seed=seed, index=index)
+    return traces.V[:, 1:], traces.spikes[:, 1:]
+
+
+def observed_parameters(recording: Recording, prior: Prior) -> dict[str, float]:
+    """Read the prior's observed parameters off a recording.
+
+    The mean and SD of the voltages of release, and the longest refractory period. What the recording does not
+    show, for lack of spikes, is at its prior median.
+
+    Args:
+        recording: One trace.
+        prior: Says which parameters are observed.
+
+    Returns:
+        A number for each, in its unit.
+    """
+    released = recording.V[recording.spikes].astype(np.float64)
+    shown: dict[str, float] = {}
+    if released.size:
+        shown |= {"V_reset": float(released.mean()), "t_ref": _refractory_period(recording)}
+    if released.size > 1:
+        shown["reset_noise"] = float(released.std(ddof=1))
+    entries = prior.root
+    return {
+        name: shown[name] if name in shown else float(entries[name].observed.from_unconstrained(0.0))
+        for name in prior.observed
+    }
+
+
+def _refractory_period(recording: Recording) -> float:
+    """Longest run of refractory samples, in ms; the last one may be cut by the end."""
+    onsets = np.append(np.flatnonzero(recording.spikes), recording.n_samples)
+    runs = [recording.refractory[a:b].sum() for a, b in zip(onsets[:-1], onsets[1:], strict=True)]
+    return float(max(runs) * recording.dt)

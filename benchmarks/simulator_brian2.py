@@ -1,7 +1,7 @@
 """The neurons of `simulator.py` in Brian2; run by the interpreter of Brian2's own environment.
 
-Reads the neurons, builds the network, and then simulates once for every line on standard input, printing a line of
-JSON each time: seconds on the wall and of the processor, compilation apart, and the mean number of spikes.
+Reads the neurons, builds the network, and then simulates once for every line on standard input, printing a line
+of JSON each time: seconds on the wall and of the processor, compilation apart, and the mean number of spikes.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def build(neurons: dict, dt: brian2.Quantity) -> tuple:
     )
     for name in ("tau", "V_rest", "C", "V_th", "membrane_noise", "V_reset", "reset_noise", "t_ref"):
         setattr(group, name, neurons[name] * units.get(name, 1))
-    group.v = neurons["V_rest"]
+    group.v = neurons["V_rest"] + neurons["tau"] / neurons["C"] * neurons["I"][0]
     return group, brian2.StateMonitor(group, "v", record=True), brian2.SpikeMonitor(group)
 
 

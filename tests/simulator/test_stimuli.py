@@ -168,3 +168,13 @@ NAN = np.array([0.0, np.nan, np.inf], np.float32)
 def test_each_error_says_what_to_do(call, match):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+@pytest.mark.parametrize(
+    "make", [partial(sinusoid, frequency=20.0), partial(chirp, start_frequency=1.0, stop_frequency=30.0)]
+)
+def test_mean_is_added_while_the_oscillation_is_on(make):
+    place = partial(make, amplitude=50.0, onset=10.0, duration=50.0, t_max=100.0, dt=0.5, holding=5.0)
+    difference = place(mean=120.0).I - place().I
+    np.testing.assert_allclose(difference[20:120], 120.0, atol=1e-4)
+    np.testing.assert_array_equal(np.delete(difference, np.s_[20:120]), 0.0)

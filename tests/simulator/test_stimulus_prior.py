@@ -3,6 +3,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
@@ -215,3 +216,26 @@ def test_each_error_says_what_to_do(change, match):
 def test_no_prior_is_refused():
     with pytest.raises(ValueError, match="At least one stimulus prior"):
         draw_stimuli([], index=[0], n_samples=np.array([10]), n_time=10, dt=0.2, seed=1)
+
+
+def test_draws_of_a_dataset_have_the_distribution_of_single_draws(prior):
+    n = 2000
+    many, _ = draw_stimuli([prior], index=range(n), n_samples=np.full(n, 50), n_time=50, dt=0.2, seed=1)
+    rng = np.random.default_rng(1)
+    single = np.array([prior.draw(rng, n_time=50, dt=0.2) for _ in range(n)])
+    for sample in (10, 49):
+        assert scipy.stats.ks_2samp(many[:, sample], single[:, sample], method="asymp").pvalue > 1e-3
+
+
+def test_every_argument_has_its_own_random_numbers():
+    """With one score for two arguments they would be perfectly correlated."""
+    prior = SquarePrior(
+        amplitude=Normal(mean=0.0, sd=1.0),
+        holding=Normal(mean=0.0, sd=1.0),
+        onset_fraction=0.5,
+        duration_fraction=1.0,
+    )
+    n = 4000
+    I, _ = draw_stimuli([prior], index=range(n), n_samples=np.full(n, 10), n_time=10, dt=0.2, seed=1)
+    holding, amplitude = I[:, 0], I[:, -1] - I[:, 0]
+    assert abs(np.corrcoef(holding, amplitude)[0, 1]) < 5 / np.sqrt(n)

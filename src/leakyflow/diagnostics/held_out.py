@@ -38,8 +38,8 @@ def diagnose(posterior: Posterior, dataset: Dataset, *, n_draws: int = 500, seed
     """
     if dataset.config.parameters != posterior.prior:
         raise ValueError(
-            "Held-out simulations must be drawn from the prior that the network was trained under, and were drawn "
-            "from another. Make them with make_dataset and the configuration of the run."
+            "Held-out simulations must be drawn from the prior that the network was trained under, and were "
+            "drawn from another. Make them with make_dataset and the configuration of the run."
         )
     recordings, truth = dataset.recordings(), dataset.parameters()
     draws = posterior.sample(recordings, n_draws=n_draws, seed=seed)

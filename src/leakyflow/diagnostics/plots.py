@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import scipy.stats
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from leakyflow.diagnostics.calibration import Ranks
 from leakyflow.diagnostics.convergence import measure_convergence
@@ -20,12 +22,20 @@ from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.distributions import AbstractDistribution
 from leakyflow.simulator.parameters import UNITS, Parameters
 from leakyflow.simulator.prior import Prior
+from leakyflow.simulator.prior_predictive import FASTEST, HIGHEST, LOWEST, PriorPredictive
 
-__all__ = ["plot_history", "plot_ranks", "plot_recording_posterior", "plot_recovery", "save_figure"]
+__all__ = [
+    "plot_history",
+    "plot_prior_predictive",
+    "plot_ranks",
+    "plot_recording_posterior",
+    "plot_recovery",
+    "save_figure",
+]
 
 # Okabe & Ito (2008), distinct to colour-blind eyes and in grey.
 BLACK, GREY, BLUE, ORANGE, GREEN = "#1a1a1a", "#8c8c8c", "#0072B2", "#D55E00", "#009E73"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9.0,
     "axes.titlesize": 9.0,
     "axes.titlelocation": "left",
@@ -48,7 +58,8 @@ SYMBOLS = {
     "reset_noise": "reset noise",
     "t_ref": r"$t_\mathrm{ref}$",
 }
-N_RASTER = 40  # predicted spike trains shown
+N_RASTER = 25  # predicted spike trains shown
+N_EXAMPLES = 8  # recordings shown of a prior
 N_POINTS = 300  # recordings shown in a recovery plot
 BAND = 0.99  # of rank counts
 
@@ -84,19 +95,19 @@ def plot_recording_posterior(
         truth: True parameters of a simulated recording, drawn as lines.
     """
     with _figure(width=10.0, height=5.6) as figure:
-        left, right = figure.add_gridspec(1, 2, width_ratios=[2.1, 1.0])
-        rows = left.subgridspec(3, 1, height_ratios=[3.2, 1.2, 1.0])
+        columns = figure.add_gridspec(1, 2, width_ratios=[2.1, 1.0])
+        rows = columns[0].subgridspec(3, 1, height_ratios=[3.2, 1.2, 1.0])
         trace = figure.add_subplot(rows[0])
         raster, current = (figure.add_subplot(rows[i], sharex=trace) for i in (1, 2))
         _draw_trace(trace, recording, predictive)
         _draw_raster(raster, recording, predictive)
         _draw_current(current, recording)
         n_columns = 1 if len(draws) <= 4 else 2
-        cells = right.subgridspec(-(-len(draws) // n_columns), n_columns)
+        cells = columns[1].subgridspec(-(-len(draws) // n_columns), n_columns)
         for i, (name, distribution) in enumerate(prior.distributions.items()):
             axes = figure.add_subplot(cells[i // n_columns, i % n_columns])
             true = None if truth is None else float(getattr(truth, name))
-            _draw_marginal(axes, name, draws[name], distribution, true, legend=i == 0)
+            _draw_marginal(axes, name, draws[name], distribution, true, legend=i == 0, wide=n_columns == 1)
         figure.suptitle(recording.name, fontsize=10, x=0.01, ha="left")
     return figure
 
@@ -112,7 +123,7 @@ def plot_history(history: pd.DataFrame) -> Figure:
         label = f"best: {at.val_loss:.2f} at epoch {at.best_epoch}"
         axes.plot(at.best_epoch, at.val_loss, "o", color=ORANGE, label=label)
         axes.set(xlabel="epoch", ylabel="loss (nats)")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
     return figure
 
@@ -146,14 +157,33 @@ def plot_ranks(ranks: Ranks) -> Figure:
     with _panels(ranks.names) as (figure, panels):
         for i, (name, axes) in enumerate(panels):
             axes.axhspan(
-                low, high, color=GREY, alpha=0.3, linewidth=0, label=f"{100 * BAND:.0f} % of exact bins"
+                low, high, color=GREY, alpha=0.3, linewidth=0, label=f"{100 * BAND:.0f} % of bins, if exact"
             )
-            axes.stairs(counts[:, i], edges, fill=True, color=BLUE, alpha=0.75)
+            axes.stairs(counts[:, i], edges, fill=True, color=BLUE, alpha=0.6)
             axes.axhline(len(ranks.ranks) / n_bins, color=BLACK, linewidth=0.8, linestyle="--")
             axes.set_title(f"{SYMBOLS[name]}:  chi-square p = {p_values.chi2_p[name]:.2g}")
             axes.set(xlabel="rank of the true value", ylabel="recordings", xlim=(0, 1), ylim=(0, None))
-            if i == 0:
-                axes.legend(loc="lower center")
+        figure.legend(*panels[0][1].get_legend_handles_labels(), loc="outside lower left")
+    return figure
+
+
+def plot_prior_predictive(found: PriorPredictive) -> Figure:
+    """Draw what neurons drawn from the prior do: firing rates, ranges of voltage, and a few recordings."""
+    with _figure(width=10.0, height=5.6) as figure:
+        columns = figure.add_gridspec(1, 2, width_ratios=[1.0, 1.8])
+        cells = columns[0].subgridspec(2, 1)
+        _draw_rates(figure.add_subplot(cells[0]), found)
+        _draw_extremes(figure.add_subplot(cells[1]), found)
+        examples = list(found.examples)[:N_EXAMPLES]
+        cells = columns[1].subgridspec(-(-len(examples) // 2), 2)
+        longest = max(recording.duration for recording in examples)
+        shared: dict[str, Axes] = {}
+        for i, recording in enumerate(examples):
+            axes = figure.add_subplot(cells[i // 2, i % 2], **shared)
+            shared = shared or {"sharex": axes, "sharey": axes}
+            _draw_example(axes, recording, found.stimuli[found.stimulus[i]])
+            axes.set(xlim=(0, longest))
+            axes.label_outer()
     return figure
 
 
@@ -200,7 +230,7 @@ def _draw_trace(axes: Axes, recording: Recording, predictive: Predictive) -> Non
 
 def _draw_raster(axes: Axes, recording: Recording, predictive: Predictive) -> None:
     trains = [recording.t[row] for row in predictive.spikes[:N_RASTER]]
-    axes.eventplot(trains, lineoffsets=np.arange(len(trains)), linelengths=0.8, colors=BLUE, linewidths=0.8)
+    axes.eventplot(trains, lineoffsets=list(range(len(trains))), linelengths=0.8, colors=BLUE, linewidths=1.2)
     top = len(trains) * 1.12
     axes.eventplot(
         recording.t[recording.spikes], lineoffsets=top, linelengths=0.15 * len(trains), colors=BLACK
@@ -224,6 +254,7 @@ def _draw_marginal(
     true: float | None,
     *,
     legend: bool,
+    wide: bool,
 ) -> None:
     low, high = np.quantile(values, [0.001, 0.999])
     room = 0.25 * (high - low)
@@ -233,7 +264,35 @@ def _draw_marginal(
     axes.plot(x, np.exp(prior.log_prob(x)), color=GREY, linewidth=1.0, label="prior")
     if true is not None:
         axes.axvline(true, color=ORANGE, linewidth=1.2, label="true")
-    axes.set(xlabel=label(name), yticks=[], xlim=(low, high))
+    axes.set(xlabel=label(name).replace("noise (", "noise\n("), yticks=[], xlim=(low, high))
+    axes.xaxis.set_major_locator(MaxNLocator(4 if wide else 2))
     axes.spines["left"].set_visible(False)
     if legend:
         axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, borderaxespad=0.0, handlelength=1.2)
+
+
+def _draw_rates(axes: Axes, found: PriorPredictive) -> None:
+    silent, slow = 100 * found.everything.silent, 100 * found.everything.slow
+    axes.hist(found.rate[found.rate > 0], bins=50, color=BLUE, alpha=0.75)
+    axes.axvline(FASTEST, color=BLACK, linewidth=0.8, linestyle="--")
+    axes.set_title(f"{silent:.0f} % silent (not shown), {slow:.0f} % below {FASTEST:g} Hz")
+    axes.set(xlabel="firing rate (Hz)", ylabel="recordings", xlim=(0, None))
+
+
+def _draw_extremes(axes: Axes, found: PriorPredictive) -> None:
+    low, high = np.quantile([found.lowest, found.highest], [0.001, 0.999])
+    bins = np.linspace(float(low), float(high), 60)
+    axes.hist(found.lowest, bins, color=BLUE, alpha=0.6, label="least")
+    axes.hist(found.highest, bins, color=ORANGE, alpha=0.6, label="greatest")
+    for bound in (LOWEST, HIGHEST):
+        axes.axvline(bound, color=BLACK, linewidth=0.8, linestyle="--")
+    axes.set_title(f"{100 * found.everything.inside:.1f} % stay between {LOWEST:g} and {HIGHEST:g} mV")
+    axes.set(xlabel="subthreshold V (mV)", ylabel="recordings")
+    axes.legend(loc="upper left")
+
+
+def _draw_example(axes: Axes, recording: Recording, stimulus: str) -> None:
+    axes.plot(recording.t, recording.V, color=BLACK, linewidth=0.6)
+    axes.plot(recording.t[recording.spikes], np.zeros(recording.spikes.sum()), "|", color=BLUE, markersize=5)
+    axes.set_title(stimulus.replace("_", "-"), fontsize=8)
+    axes.set(xlabel="time (ms)", ylabel="V (mV)")

@@ -1,6 +1,7 @@
 """Posterior predictive: what neurons drawn from a posterior do under the current of the recording."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,15 @@ from leakyflow.models.draws import Draws
 from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.lif import simulate_traces
 from leakyflow.simulator.parameters import Parameters
-from leakyflow.simulator.prior import Prior
+from leakyflow.simulator.prior import Observed, Prior
 
-__all__ = ["Predictive", "PredictiveCheck", "observed_parameters", "posterior_predictive"]
+__all__ = [
+    "Predictive",
+    "PredictiveCheck",
+    "observed_parameters",
+    "posterior_predictive",
+    "refractory_period",
+]
 
 TAILS = (0.05, 0.5, 0.95)
 FAR_BELOW = 50.0  # mV, further from threshold than any noise reaches
@@ -55,9 +62,11 @@ class Predictive:
         """Compare with the recording."""
         low, _, high = self.band
         # All simulations share the first sample, to single precision.
-        inside = (recording.V >= low - 1e-3) & (recording.V <= high + 1e-3)
+        outside = np.maximum(low - recording.V, recording.V - high)  # mV, negative inside
         fewest, most = np.quantile(self.n_spikes, (TAILS[0], TAILS[2]), method="inverted_cdf")
-        return PredictiveCheck(float(inside.mean()), int(recording.spikes.sum()), int(fewest), int(most))
+        return PredictiveCheck(
+            float(np.mean(outside < 1e-3)), int(recording.spikes.sum()), int(fewest), int(most)
+        )
 
 
 def posterior_predictive(
@@ -97,8 +106,9 @@ def _simulate_from(
 ) -> tuple[Float32[np.ndarray, "draw time"], Bool[np.ndarray, "draw time"]]:
     """Simulate neurons under the current of a recording, from the voltage of its first sample on.
 
-    The simulator begins at a stationary voltage. One sample before the recording, each neuron gets the current
-    that brings it to the recorded voltage: below threshold, V is linear in it, with the resistance tau / C as slope.
+    The simulator begins at a stationary voltage. One sample before the recording, each neuron gets the
+    current that brings it to the recorded voltage: below threshold, V is linear in it, with the resistance
+    tau / C as slope.
     """
     n = np.asarray(parameters.tau).size
     index = np.arange(n)
@@ -127,18 +137,19 @@ def observed_parameters(recording: Recording, prior: Prior) -> dict[str, float]:
     released = recording.V[recording.spikes].astype(np.float64)
     shown: dict[str, float] = {}
     if released.size:
-        shown |= {"V_reset": float(released.mean()), "t_ref": _refractory_period(recording)}
+        shown |= {"V_reset": float(released.mean()), "t_ref": refractory_period(recording)}
     if released.size > 1:
         shown["reset_noise"] = float(released.std(ddof=1))
-    entries = prior.root
-    return {
-        name: shown[name] if name in shown else float(entries[name].observed.from_unconstrained(0.0))
-        for name in prior.observed
+    medians = {
+        name: float(entry.observed.from_unconstrained(0.0))
+        for name, entry in prior.root.items()
+        if isinstance(entry, Observed)
     }
+    return {name: shown.get(name, median) for name, median in medians.items()}
 
 
-def _refractory_period(recording: Recording) -> float:
+def refractory_period(recording: Recording) -> float:
     """Longest run of refractory samples, in ms; the last one may be cut by the end."""
     onsets = np.append(np.flatnonzero(recording.spikes), recording.n_samples)
-    runs = [recording.refractory[a:b].sum() for a, b in zip(onsets[:-1], onsets[1:], strict=True)]
+    runs = [recording.refractory[a:b].sum() for a, b in pairwise(onsets)]
     return float(max(runs) * recording.dt)

@@ -31,7 +31,7 @@ class Recovery:
         sd: Posterior SDs.
         low: Lower ends of the central 90 % intervals.
         high: Upper ends.
-        level: Least probability of a central interval that holds the truth; uniform if the posterior is exact.
+        level: Least probability of a central interval that holds the truth; uniform where all is exact.
         prior_sd: SD of each parameter's prior.
         gain: log q(truth) - log prior(truth) of each recording, in nats.
     """

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["InvertibleLayer", "Tensor", "bf", "serializable"]
+__all__ = ["InvertibleLayer", "Tensor", "bf", "find_permutation", "serializable"]
 
 
 @contextmanager
@@ -30,4 +30,5 @@ with _logging_left_alone():
     import bayesflow as bf
     from bayesflow.networks.inference.coupling.invertible_layer import InvertibleLayer
     from bayesflow.types import Tensor
+    from bayesflow.utils import find_permutation
     from bayesflow.utils.serialization import serializable

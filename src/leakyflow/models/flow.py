@@ -1,10 +1,11 @@
 """The coupling flow q(w | summary): BayesFlow's, with batch normalization as a further choice between layers."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, no_type_check
 
 import keras
 
-from leakyflow.models.backend import InvertibleLayer, Tensor, bf, serializable
+from leakyflow.models.backend import InvertibleLayer, Tensor, bf, find_permutation, serializable
 from leakyflow.models.config import FlowConfig
 
 __all__ = ["InvertibleBatchNormalization", "build_flow"]
@@ -30,6 +31,7 @@ class InvertibleBatchNormalization(InvertibleLayer):
         epsilon: Added to the variance.
     """
 
+    @no_type_check  # Keras reads this signature, which a run-time type checker would hide
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum = momentum
@@ -83,25 +85,61 @@ class InvertibleBatchNormalization(InvertibleLayer):
         return keras.ops.broadcast_to(keras.ops.sum(log_slope), keras.ops.shape(x)[:-1])
 
 
+@serializable("leakyflow.models")
+class Coupling(bf.networks.inference.coupling.layers.DualCoupling):
+    """A coupling that also takes a single parameter, which it transforms as a whole, by the conditions alone."""
+
+    def build(self, xz_shape: Sequence[int], conditions_shape: Sequence[int] | None = None) -> None:  # noqa: D102
+        if xz_shape[-1] > 1:
+            super().build(xz_shape, conditions_shape)
+            return
+        self.pivot = 0
+        for half in (self.coupling1, self.coupling2):
+            half.build((*xz_shape[:-1], 0), tuple(xz_shape), conditions_shape)
+
+    def call(self, xz: Tensor, conditions: Tensor = None, inverse: bool = False, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Map xz of shape (..., param) forward or back; the log-determinant has shape (...)."""
+        if xz.shape[-1] > 1:
+            return super().call(xz, conditions=conditions, inverse=inverse, **kwargs)
+        total = 0.0
+        for half in (self.coupling2, self.coupling1) if inverse else (self.coupling1, self.coupling2):
+            (_, xz), log_det = half(xz[..., :0], xz, conditions=conditions, inverse=inverse, **kwargs)
+            total = total + log_det
+        return xz, total
+
+
 def build_flow(config: FlowConfig) -> bf.networks.CouplingFlow:
     """Build the flow, and refuse to go on where BayesFlow did not take a setting as given."""
-    settings = {
-        "depth": config.depth,
-        "transform": config.transform,
-        "permutation": "random",
-        "use_actnorm": config.normalization == "activation",
-        "subnet_kwargs": {"widths": config.widths, "activation": "silu", "dropout": 0.0, "residual": False},
-        "transform_kwargs": SPLINE if config.transform == "spline" else None,
-    }
-    flow = bf.networks.CouplingFlow(**settings)
-    for name, value in settings.items():
-        if getattr(flow, name) != value:
-            raise RuntimeError(f"BayesFlow built a CouplingFlow with {name}={getattr(flow, name)!r}, not {value!r}.")
-    if config.normalization == "batch":
+    subnet = {"widths": config.widths, "activation": "silu", "dropout": 0.0, "residual": False}
+    transform = SPLINE if config.transform == "spline" else {}
+    layers: list[InvertibleLayer] = []
+    for i in range(config.depth):
+        if config.normalization == "activation":
+            layers.append(bf.networks.inference.coupling.actnorm.ActNorm())
+        layers.append(find_permutation("random"))
+        layers.append(Coupling("mlp", config.transform, subnet_kwargs=subnet, transform_kwargs=transform))
         # After each coupling but the last, as in Real NVP.
-        layers = []
-        for layer in flow.invertible_layers:
-            is_coupling = isinstance(layer, bf.networks.inference.coupling.layers.DualCoupling)
-            layers += [layer, InvertibleBatchNormalization()] if is_coupling else [layer]
-        flow.invertible_layers = layers[:-1]
+        if config.normalization == "batch" and i < config.depth - 1:
+            layers.append(InvertibleBatchNormalization())
+    # Empty at first: Keras would keep track of layers that are replaced.
+    flow = bf.networks.CouplingFlow(depth=0)
+    flow.invertible_layers = layers
+    _check_taken(layers, config, subnet | transform)
     return flow
+
+
+def _check_taken(layers: list[InvertibleLayer], config: FlowConfig, settings: dict[str, Any]) -> None:
+    """Look into the couplings: a setting that BayesFlow does not know, it stores and ignores."""
+    couplings = [layer for layer in layers if isinstance(layer, Coupling)]
+    pairs: list[tuple[str, Any, Any]] = []
+    for half in (half for layer in couplings for half in (layer.coupling1, layer.coupling2)):
+        pairs.append(("transform", f"{config.transform.title()}Transform", type(half.transform).__name__))
+        taken = half.subnet.get_config() | half.transform.get_config()
+        pairs += [(name, value, taken.get(name)) for name, value in settings.items()]
+    for name, value, got in pairs:
+        same = tuple(got) == value if isinstance(value, tuple) else got == value
+        if not same:
+            raise RuntimeError(
+                f"BayesFlow built a coupling with {name}={got!r}, not {value!r}. Install the version that "
+                "leakyflow requires."
+            )

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import h5py
 import keras
 import numpy as np
 from jaxtyping import Float32
@@ -132,7 +134,25 @@ class Network:
         self.approximator.save_weights(path)
 
     def load_weights(self, path: Path) -> None:
-        """Read weights written by `save_weights`; nothing in the file is executed."""
+        """Read weights written by `save_weights`; nothing in the file is executed.
+
+        Raises:
+            ValueError: If they are another architecture's; the network is then left as it was.
+        """
+        # Keras ignores what a file has too much of, and takes over the rest before it complains.
+        with TemporaryDirectory() as folder:
+            own = Path(folder) / "own.weights.h5"
+            self.approximator.save_weights(own)
+            wanted, found = _arrays(own), _arrays(path)
+        if wanted != found:
+            missing, unknown = wanted.keys() - found.keys(), found.keys() - wanted.keys()
+            reshaped = [name for name in wanted.keys() & found.keys() if wanted[name] != found[name]]
+            raise ValueError(
+                f"{path} must hold the weights of this network, got those of another: of {len(wanted)} arrays "
+                f"{len(missing)} are missing and {len(reshaped)} have another shape, and {len(unknown)} are unknown "
+                f"(first: {min([*missing, *unknown, *reshaped])}). Build the network from the configuration that was "
+                "saved beside them."
+            )
         self.approximator.load_weights(path)
         self.__dict__.pop("_compiled", None)  # compiled functions hold the old weights
 
@@ -154,6 +174,14 @@ class Network:
             "inference_variables": (1, len(self.names)),
             "summary_variables": {name: value.shape for name, value in arrays.items()},
         }
+
+
+def _arrays(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of each array in a file of weights."""
+    arrays: dict[str, tuple[int, ...]] = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, x: arrays.update({name: x.shape} if isinstance(x, h5py.Dataset) else {}))
+    return arrays
 
 
 def _compile(function: Callable) -> Callable:

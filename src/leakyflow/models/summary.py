@@ -1,6 +1,6 @@
 """Summary networks: from a recording to a vector, through named statistics, the raw trace, or both."""
 
-from typing import Any
+from typing import Any, no_type_check
 
 import keras
 import numpy as np
@@ -46,6 +46,7 @@ class RecordingSummary(bf.networks.SummaryNetwork):
         summary: Settings, as `SummaryConfig` takes them.
     """
 
+    @no_type_check  # Keras reads this signature, which a run-time type checker would hide
     def __init__(self, summary: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.summary = summary

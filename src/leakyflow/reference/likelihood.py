@@ -63,13 +63,13 @@ def _padded(recording: Recording) -> tuple[np.ndarray, ...]:
 
 
 @jax.jit
-def _blockwise(flat: Parameters, V: Array, I: Array, spikes: Array, free: Array, dt: float) -> Array:
+def _blockwise(flat: Parameters, V: Array, I: Array, spikes: Array, free: Array, dt: float | Array) -> Array:
     """One block of draws after the other: draws x samples would not fit in memory."""
     one = partial(_log_likelihood, V=V, I=I, spikes=spikes, free=free, dt=dt)
     return jax.lax.map(one, flat, batch_size=BLOCK)
 
 
-def _log_likelihood(p: Parameters, V: Array, I: Array, spikes: Array, free: Array, dt: float) -> Array:
+def _log_likelihood(p: Parameters, V: Array, I: Array, spikes: Array, free: Array, dt: float | Array) -> Array:
     s = p.membrane_noise * jnp.sqrt(dt)
     m = V[:-1] + dt * ((p.V_rest - V[:-1]) / p.tau + I[:-1] / p.C)
     crossed = log_ndtr((m - p.V_th) / jnp.hypot(s, p.threshold_noise))

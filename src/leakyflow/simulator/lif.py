@@ -20,7 +20,7 @@ from leakyflow.recordings.recording import Recording, Recordings
 from leakyflow.simulator.parameters import UNITS, Parameters
 from leakyflow.simulator.stimuli import Stimulus
 
-__all__ = ["Traces", "n_refractory", "simulate", "simulate_traces"]
+__all__ = ["Traces", "check_parameters", "check_seed", "n_refractory", "simulate", "simulate_traces"]
 
 # Every call runs blocks of this many neurons, padded if need be, so that a neuron meets the same compiled
 # arithmetic, and hence gives the same bits, whatever the batch it came in.
@@ -53,14 +53,15 @@ def simulate(parameters: Parameters, stimulus: Stimulus, *, seed: int) -> Record
     Args:
         parameters: Of one neuron (numbers) or of many (arrays of one axis, dataset; numbers are shared).
         stimulus: The injected current, in pA; its length and dt are those of the recording.
-        seed: Neuron i is driven by noise stream i of this seed, whatever the number of neurons.
+        seed: From 0 to 2^63 - 1. Neuron i is driven by noise stream i of it, whatever the number of neurons.
 
     Returns:
-        A Recording for one neuron, Recordings for many. Voltages are in mV and stored in single precision,
-        rounded down, so that a sample below threshold stays below it.
+        A Recording for one neuron, Recordings for many. Voltages are in mV, in single precision and rounded
+        down, so that a sample below threshold stays below it. From a spike to the end of its refractory
+        period they stand at one value, measured once.
 
     Raises:
-        ValueError: If a parameter is not finite or out of range, or the arrays do not fit each other.
+        ValueError: If a parameter or the seed is out of range, or the arrays do not fit each other.
 
     Example:
         >>> import leakyflow as lf
@@ -68,9 +69,10 @@ def simulate(parameters: Parameters, stimulus: Stimulus, *, seed: int) -> Record
         ...     membrane_noise=0.3, measurement_noise=0.0, V_reset=-60.0, reset_noise=5.0, t_ref=3.0)
         >>> current = lf.square(amplitude=200.0, onset=100.0, duration=300.0, t_max=500.0, dt=0.2)
         >>> int(lf.simulate(neuron, current, seed=1).spikes.sum())
-        7
+        16
     """
-    shape = _check(parameters, stimulus.dt)
+    check_seed(seed)
+    shape = check_parameters(parameters, stimulus.dt)
     n = shape[0] if shape else 1
     batch = Parameters(*(np.broadcast_to(np.asarray(value, np.float64), (n,)) for value in parameters))
     I = np.broadcast_to(stimulus.I, (n, len(stimulus.I)))
@@ -126,7 +128,7 @@ def simulate_traces(
 
 def n_refractory(t_ref: Float[np.ndarray, "..."] | float, dt: float) -> Int32[np.ndarray, "..."]:
     """Samples for which a neuron stays refractory after the sample of its spike."""
-    return np.rint(np.asarray(t_ref) / dt).astype(np.int32)
+    return np.asarray(np.rint(np.asarray(t_ref) / dt), np.int32)
 
 
 @partial(jax.jit, static_argnames=("noisy",))
@@ -138,15 +140,15 @@ def _simulate_block(
     seed: Array,
     index: Int[Array, " dataset"],
     noisy: tuple[bool, ...],
-) -> Traces:
-    """Integrate one block. Time is the leading axis within: neurons that lie side by side are stepped together."""
+) -> tuple[Array, Array, Array]:
+    """Integrate one block. Time is the leading axis within: neurons side by side are stepped together."""
     noise = _draw_noise(seed, index, I.shape[1] + 1, noisy)
     first, later = jax.tree.map(lambda z: z[0], noise), jax.tree.map(lambda z: z[1:], noise)
-    per_step = _PerStep(n_ref + 1, dt / p.tau, dt / p.C, p.membrane_noise * jnp.sqrt(dt))
+    per_step = _PerStep(n_ref + 1, dt / p.tau, dt / p.C, jnp.sqrt(dt) * p.membrane_noise)
     V = p.V_rest + p.tau / p.C * I[:, 0] + p.membrane_noise * jnp.sqrt(p.tau / 2) * first.membrane
     state = _State(V, jnp.zeros_like(n_ref), first.measurement)
     _, (observed, kind) = jax.lax.scan(lambda state, x: _step(state, *x, p, per_step), state, (I.T, later))
-    return Traces(observed.T, kind.T == SPIKE, kind.T == REFRACTORY)
+    return observed.T, kind.T == SPIKE, kind.T == REFRACTORY
 
 
 class _State(NamedTuple):
@@ -160,9 +162,7 @@ class _State(NamedTuple):
 class _PerStep(NamedTuple):
     """What does not change from step to step."""
 
-    n_held: Int32[
-        Array, " dataset"
-    ]  # samples for which V stands still after a spike, that of the spike included
+    n_held: Int32[Array, " dataset"]  # samples for which V stands still, that of the spike included
     leak: Float[Array, " dataset"]
     gain: Float[Array, " dataset"]  # mV / pA
     membrane_noise: Float[Array, " dataset"]  # mV
@@ -182,7 +182,8 @@ def _step(
     spike = crossed & ~still
     released = p.V_reset + (0.0 if noise.reset is None else p.reset_noise * noise.reset)
     # While V stands still it was measured once, at the end: recordings hold that voltage from the spike on.
-    error = None if error is None else jnp.where(still, error, noise.measurement)
+    if error is not None and noise.measurement is not None:
+        error = jnp.where(still, error, noise.measurement)
     V = jnp.where(still, V, jnp.where(spike, released, U))
     held = jnp.where(spike, n_held, jnp.maximum(held - 1, 0))
     return _State(V, held, error), (_single_rounded_down(observed), kind)
@@ -230,7 +231,13 @@ def _n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _check(parameters: Parameters, dt: float) -> tuple[int, ...]:
+def check_seed(seed: int) -> None:
+    """Refuse a seed that is no key of the random numbers."""
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"`seed` must lie between 0 and 2^63 - 1, got {seed}.")
+
+
+def check_parameters(parameters: Parameters, dt: float) -> tuple[int, ...]:
     """Refuse what the model does not define; return the common shape."""
     arrays = {name: np.asarray(value, np.float64) for name, value in parameters._asdict().items()}
     shapes = {value.shape for value in arrays.values() if value.shape}

@@ -13,7 +13,8 @@ Scalars = float | Float[np.ndarray, "..."]
 class Parameters(NamedTuple):
     """What the model needs to know of a neuron: numbers, or arrays with the same leading axes.
 
-    pA / pF = mV / ms, so no conversion factor appears in any equation; the input resistance is tau / C in GOhm.
+    pA / pF = mV / ms, so no conversion factor appears in any equation; the input resistance is tau / C in
+    GOhm.
     """
 
     tau: Scalars  # ms, membrane time constant

@@ -189,8 +189,8 @@ def chirp(
 ) -> Stimulus:
     r"""A sinusoid whose frequency changes at a constant rate.
 
-    .. math:: I(t) = I_{hold} + (A_0 + A \sin(2 \pi (f_0 s + (f_1 - f_0) s^2 / 2 d) + \varphi)) \; [0 \le s < d],
-        \quad s = t - t_{on}
+    .. math:: I(t) = I_{hold} + (A_0 + A \sin(2 \pi (f_0 s + (f_1 - f_0) s^2 / 2 d) + \varphi))
+        \; [0 \le s < d], \quad s = t - t_{on}
 
     Args:
         mean: :math:`A_0`, in pA above the holding current.

@@ -309,7 +309,7 @@ def draw_stimuli(
 def _random_numbers(
     seed: int, index: Int[np.ndarray, " dataset"]
 ) -> tuple[Float[np.ndarray, " dataset"], Float[np.ndarray, "dataset score"], Int[np.ndarray, " dataset"]]:
-    """All the random numbers of each draw: which prior, the scores of its arguments, the seed of its waveform."""
+    """The random numbers of each draw: for its prior, for its arguments, and a seed for its waveform."""
     uniform, scores = np.empty(len(index)), np.empty((len(index), N_SCORES))
     seeds = np.empty(len(index), np.int64)
     generator = np.random.Philox(key=np.array([_stream(seed), 0], np.uint64))

@@ -1,9 +1,9 @@
 """Learning rates over training."""
 
 import math
+from typing import Any
 
 import keras
-from bayesflow.types import Tensor
 
 from leakyflow.training.config import TrainingConfig
 
@@ -26,7 +26,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self.n_warmup = training.warmup_epochs * steps_per_epoch
         self.n_steps = training.epochs * steps_per_epoch
 
-    def __call__(self, step: Tensor) -> Tensor:
+    def __call__(self, step: Any) -> Any:
         """Learning rate at a step, counted from 0."""
         step, final = keras.ops.cast(step, "float32"), self.training.final_rate
         done = keras.ops.clip((step - self.n_warmup) / max(self.n_steps - self.n_warmup, 1.0), 0.0, 1.0)

@@ -1,0 +1,219 @@
+"""How fast is the simulator? Against Brian2 on the same neurons, and 100,000 recordings to disk.
+
+Brian2 lives in an environment of its own, with a NumPy that it supports:
+
+    python -m venv brian2-env
+    brian2-env/bin/pip install "brian2==2.9.0" "numpy<2.4" cython setuptools
+    python benchmarks/simulator.py --brian-python brian2-env/bin/python
+
+Everyone simulates the same neurons with the same steps and the same kinds of noise (membrane and reset), on the
+same cores, and keeps the voltage of every sample and all spikes. Compilation is left out and reported. Repetitions
+alternate, and the fastest counts, so that other work on the machine falls on nobody in particular. NumPy and
+Cython are how Brian2 runs by default; its C++ programs are compiled for each network, and their time is that of
+their own loop, without the files through which neurons and voltages pass.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+T_MAX = 500.0  # ms
+RESULTS = Path(__file__).parent / "results" / "simulator.json"
+BRIAN2 = Path(__file__).parent / "simulator_brian2.py"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--brian-python", type=Path, help="interpreter of Brian2's environment; left out if not given"
+    )
+    parser.add_argument("--neurons", type=int, default=2048)
+    parser.add_argument("--repetitions", type=int, default=7)
+    parser.add_argument(
+        "--recordings", type=int, default=100_000, help="for the dataset on disk; 0 leaves it out"
+    )
+    parser.add_argument("--folder", type=Path, help="where the dataset is written for a while; 2 GB")
+    parser.add_argument("--worker", choices=("trace", "dataset"), help=argparse.SUPPRESS)
+    parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker == "trace":
+        simulate_on_request(arguments.file)
+    elif arguments.worker == "dataset":
+        simulate_dataset(arguments.recordings, arguments.file)
+    else:
+        report = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        report["machine"] = machine()
+        if arguments.brian_python:
+            report["brian2"] = compare(arguments.brian_python, arguments.neurons, arguments.repetitions)
+        if arguments.recordings:
+            report["dataset"] = measure_dataset(arguments.recordings, arguments.folder)
+        RESULTS.write_text(json.dumps(report, indent=2) + "\n")
+        print(json.dumps(report, indent=2))
+
+
+def machine() -> dict:
+    import jax
+
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "jax": jax.__version__}
+    return {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0], **versions}
+
+
+def compare(brian_python: Path, n: int, repetitions: int) -> dict:
+    """Seconds for the same neurons on one core, and where a program can use them, on all cores."""
+    cores = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder:
+        neurons = Path(folder) / "neurons.npz"
+        n_steps = write_neurons(neurons, n)
+        ours = [sys.executable, __file__, "--worker", "trace", "--file", str(neurons)]
+        brian = [str(brian_python), str(BRIAN2), str(neurons)]
+        programs = {
+            "leakyflow": (ours, cores[:1]),
+            "brian2 numpy": ([*brian, "numpy"], cores[:1]),
+            "brian2 cython": ([*brian, "cython"], cores[:1]),
+            "brian2 c++": ([*brian, "cpp", "--build", f"{folder}/cpp"], cores[:1]),
+        }
+        if len(cores) > 1:
+            threads = ["--threads", str(len(cores)), "--build", f"{folder}/openmp"]
+            programs["leakyflow, all cores"] = (ours, cores)
+            programs["brian2 c++, all cores"] = ([*brian, "cpp", *threads], cores)
+        runs = alternate(programs, repetitions)
+    for name, run in runs.items():
+        base = "leakyflow, all cores" if name.endswith("all cores") else "leakyflow"
+        run["ns_per_step"] = 1e9 * run["wall_s"] / (n * n_steps)
+        run["times_slower_than_leakyflow"] = run["wall_s"] / runs[base]["wall_s"]
+        run["times_more_processor_time"] = run["cpu_s"] / runs[base]["cpu_s"]
+    return {"neurons": n, "steps": n_steps, "repetitions": repetitions, "programs": runs}
+
+
+def alternate(programs: dict[str, tuple[list[str], list[int]]], repetitions: int) -> dict[str, dict]:
+    """Start every program, let each compile, then ask them in turn; the fastest repetition of each counts."""
+    running, runs = {}, {}
+    for name, (command, cores) in programs.items():
+        running[name] = subprocess.Popen(
+            ["taskset", "-c", ",".join(map(str, cores)), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        runs[name] = [read(running[name], name)]
+    for _ in range(repetitions):
+        for name, process in running.items():
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            runs[name].append(read(process, name))
+    for process in running.values():
+        process.stdin.close()
+        process.wait()
+    return {name: {**first, **fastest(later)} for name, (first, *later) in runs.items()}
+
+
+def fastest(repetitions: list[dict]) -> dict:
+    """Least of both times; the machine's other work only ever adds."""
+    best = min(repetitions, key=lambda run: run["wall_s"])
+    return {**best, "cpu_s": min(run["cpu_s"] for run in repetitions)}
+
+
+def read(process: subprocess.Popen, name: str) -> dict:
+    for line in process.stdout:
+        if line.startswith("{"):
+            return json.loads(line)
+    raise RuntimeError(f"{name} stopped with exit status {process.wait()}; its messages are above.")
+
+
+def standard() -> SimpleNamespace:
+    """The simulator of the standard preset, every recording as long as the longest."""
+    import tomllib
+    from dataclasses import replace
+    from importlib.resources import files
+
+    from pydantic import TypeAdapter
+
+    from leakyflow.simulator.config import SimulatorConfig
+
+    text = (files("leakyflow.training.presets") / "standard.toml").read_text()
+    simulator = TypeAdapter(SimulatorConfig).validate_python(tomllib.loads(text)["simulator"])
+    return SimpleNamespace(simulator=replace(simulator, duration=(T_MAX, T_MAX)))
+
+
+def write_neurons(path: Path, n: int) -> int:
+    from leakyflow.simulator.stimulus_prior import draw_stimuli
+
+    simulator = standard().simulator
+    I, _ = draw_stimuli(
+        simulator.stimuli,
+        index=np.arange(n),
+        n_samples=np.full(n, simulator.n_time),
+        n_time=simulator.n_time,
+        dt=simulator.dt,
+        seed=1,
+    )
+    np.savez(path, I=I.T.astype(float), dt=simulator.dt, **simulator.parameters.sample(n, seed=1)._asdict())
+    return simulator.n_time
+
+
+def simulate_on_request(path: Path) -> None:
+    """Our side of the comparison: simulate once for every line on standard input."""
+    from leakyflow.simulator.lif import simulate_traces
+    from leakyflow.simulator.parameters import Parameters
+
+    neurons = dict(np.load(path))
+    I = np.ascontiguousarray(neurons["I"].T, np.float32)
+    parameters = Parameters(**{name: neurons[name] for name in Parameters._fields})
+    index, dt = np.arange(len(I)), float(neurons["dt"])
+    start = time.perf_counter()
+    simulate_traces(parameters, I, dt, seed=0, index=index)
+    print(json.dumps({"compile_s": time.perf_counter() - start}), flush=True)
+    for seed, _ in enumerate(sys.stdin):
+        start, start_cpu = time.perf_counter(), time.process_time()
+        traces = simulate_traces(parameters, I, dt, seed=seed, index=index)
+        wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+        spikes, last = float(traces.spikes.sum() / len(I)), float(traces.V[:, -1].std())
+        print(json.dumps({"wall_s": wall, "cpu_s": cpu, "spikes": spikes, "last_V_sd": last}), flush=True)
+
+
+def measure_dataset(n: int, folder: Path | None) -> dict:
+    """A process of its own, so that its peak memory is the simulator's."""
+    path = Path(tempfile.mkdtemp(dir=folder)) / "dataset"
+    try:
+        command = [
+            sys.executable,
+            __file__,
+            "--worker",
+            "dataset",
+            "--recordings",
+            str(n),
+            "--file",
+            str(path),
+        ]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return {"recordings": n, "duration_ms": T_MAX, "disk_GiB": size / 2**30, **json.loads(done.stdout)}
+    finally:
+        shutil.rmtree(path.parent)
+
+
+def simulate_dataset(n: int, path: Path) -> None:
+    from leakyflow.simulator.dataset import make_dataset
+
+    start, start_cpu = time.perf_counter(), time.process_time()
+    make_dataset(standard(), n, seed=1, out=path)
+    wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps({"wall_s": wall, "cpu_s": cpu, "peak_GiB": peak}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leakyflow.simulator.dataset import make_dataset
+from leakyflow.training import fit
+from leakyflow.training.config import load_config
+from leakyflow.training.fit import Checkpoint, EpochEnd, train
+from leakyflow.training.run import CONFIG, HISTORY, LAST, NETWORK, RECORD, load_posterior
+
+
+class Killed(BaseException):
+    """As by kill -9: nothing may catch it."""
+
+
+def last_state(folder):
+    with np.load(folder / LAST) as last:
+        return {name: last[name] for name in last.files if name != "history"}
+
+
+def assert_same_weights(folder, other):
+    a, b = last_state(folder), last_state(other)
+    assert a.keys() == b.keys()
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def killed_mid_epoch(monkeypatch):
+    def on_train_batch_end(self, batch, logs=None):
+        if len(self.checkpoint.history) == 1 and batch >= 5:
+            raise Killed
+
+    monkeypatch.setattr(EpochEnd, "on_train_batch_end", on_train_batch_end)
+
+
+def killed_between_two_files(monkeypatch):
+    write = np.savez
+
+    def savez(path, **arrays):
+        if len(json.loads(str(arrays["history"]))) == 2:
+            raise Killed
+        write(path, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+
+
+@pytest.mark.parametrize("kill", [killed_mid_epoch, killed_between_two_files])
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
+    kill, tiny_config, tiny_dataset, tiny_run, tmp_path
+):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        kill(monkeypatch)
+        with pytest.raises(Killed):
+            train(tiny_config, tiny_dataset, out=tmp_path / "run")
+    assert json.loads((tmp_path / "run" / RECORD).read_text())["state"] == "running"
+    resumed = train(tiny_config, tiny_dataset, out=tmp_path / "run", resume=True)
+    assert_same_weights(tmp_path / "run", tiny_run.folder)
+    losses = [[row["loss"], row["val_loss"]] for row in resumed.history]
+    assert losses == [[row["loss"], row["val_loss"]] for row in tiny_run.history]
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_another_seed_ends_with_other_weights(tiny_config, tiny_dataset, tiny_run, tmp_path):
+    """The comparison above can fail."""
+    other = replace(tiny_config, training=replace(tiny_config.training, seed=2))
+    train(other, tiny_dataset, out=tmp_path / "run")
+    with pytest.raises(AssertionError):
+        assert_same_weights(tmp_path / "run", tiny_run.folder)
+
+
+def test_training_lowers_the_loss_and_keeps_the_best_network(tiny_run, tiny_config):
+    history = tiny_run.history
+    assert history[-1]["loss"] < history[0]["loss"]
+    record = json.loads((tiny_run.folder / RECORD).read_text())
+    assert record["state"] == "finished"
+    assert record["val_loss"] == min(row["val_loss"] for row in history)
+    assert record["config"] == tiny_config.hash
+    assert {"bayesflow", "keras", "jax"} <= record["versions"].keys()
+
+
+def test_a_run_folder_holds_what_it_says(tiny_run, tiny_config):
+    assert {path.name for path in tiny_run.folder.iterdir()} == {CONFIG, HISTORY, LAST, NETWORK, RECORD}
+    assert load_config(tiny_run.folder / CONFIG) == tiny_config
+    header, *rows = (tiny_run.folder / HISTORY).read_text().splitlines()
+    assert header == "epoch,loss,val_loss,learning_rate,seconds"
+    assert len(rows) == tiny_config.training.epochs
+
+
+def test_a_finished_run_resumed_is_left_as_it_is(tiny_config, tiny_dataset, tiny_run):
+    before = (tiny_run.folder / LAST).read_bytes()
+    again = train(tiny_config, tiny_dataset, out=tiny_run.folder, resume=True)
+    assert (tiny_run.folder / LAST).read_bytes() == before
+    assert again.history == tiny_run.history
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "expected"),
+    [([3.0, 2.0, 2.5, 2.4], 2, True), ([3.0, 2.0, 2.5, 2.4], 3, False), ([3.0, 2.0], 0, False), ([], 1, False)],
+)
+def test_early_stopping_counts_epochs_since_the_best(losses, patience, expected):
+    checkpoint = Checkpoint.__new__(Checkpoint)
+    checkpoint.history = [{"val_loss": loss} for loss in losses]
+    assert checkpoint.stalled(patience) is expected
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_epoch(
+    tiny_config, tiny_dataset, tmp_path
+):
+    wild = replace(tiny_config, training=replace(tiny_config.training, learning_rate=1e30, gradient_clip=0.0))
+    with pytest.raises(ValueError, match="The loss must stay finite.*Lower `learning_rate`"):
+        train(wild, tiny_dataset, out=tmp_path / "run")
+    assert not (tmp_path / "run" / LAST).exists()
+
+
+def test_each_error_says_what_to_do(tiny_config, tiny_dataset, tiny_run, tmp_path):
+    longer = replace(tiny_config, training=replace(tiny_config.training, epochs=9))
+    more = replace(tiny_config, training=replace(tiny_config.training, n_simulations=4000))
+    coarser = replace(tiny_config, simulator=replace(tiny_config.simulator, dt=0.5))
+    with pytest.raises(ValueError, match="must be drawn from the configuration's own simulator settings"):
+        train(tiny_config, make_dataset(coarser, 100, seed=1), out=tmp_path / "run")
+    with pytest.raises(ValueError, match="n_simulations=4000 recordings, got 2000"):
+        train(more, tiny_dataset, out=tmp_path / "run")
+    with pytest.raises(FileNotFoundError, match="No run to resume"):
+        train(tiny_config, tiny_dataset, out=tmp_path / "run", resume=True)
+    with pytest.raises(ValueError, match="already holds a run.*--resume"):
+        train(tiny_config, tiny_dataset, out=tiny_run.folder)
+    with pytest.raises(ValueError, match="has other settings"):
+        train(longer, tiny_dataset, out=tiny_run.folder, resume=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_posterior_that_training_returns_is_the_one_on_disk(tiny_run, tiny_dataset):
+    recordings = tiny_dataset.recordings(slice(5))
+    loaded = load_posterior(tiny_run.folder)
+    assert np.array_equal(
+        loaded.sample(recordings, n_draws=10).values, tiny_run.posterior.sample(recordings, n_draws=10).values
+    )
+
+
+def test_the_number_of_adapting_examples_does_not_exceed_the_training_set(tiny_config):
+    assert fit.N_ADAPT > tiny_config.training.n_training  # so the tests above cover the short case

@@ -6,11 +6,12 @@ Brian2 lives in an environment of its own, with a NumPy that it supports:
     brian2-env/bin/pip install "brian2==2.9.0" "numpy<2.4" cython setuptools
     python benchmarks/simulator.py --brian-python brian2-env/bin/python
 
-Everyone simulates the same neurons with the same steps and the same kinds of noise (membrane and reset), on the
-same cores, and keeps the voltage of every sample and all spikes. Compilation is left out and reported. Repetitions
-alternate, and the fastest counts, so that other work on the machine falls on nobody in particular. NumPy and
-Cython are how Brian2 runs by default; its C++ programs are compiled for each network, and their time is that of
-their own loop, without the files through which neurons and voltages pass.
+Everyone simulates the same neurons with the same steps and the same kinds of noise (membrane and reset), on
+the same cores, and keeps the voltage of every sample and all spikes. Compilation is left out and reported.
+Repetitions alternate, and the fastest counts, so that other work on the machine falls on nobody in
+particular. NumPy and Cython are how Brian2 runs by default; they use one core, whatever there is. Its C++
+programs are compiled for each network, and their time is that of their own loop, without the files through
+which neurons and voltages pass.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def machine() -> dict:
 
 
 def compare(brian_python: Path, n: int, repetitions: int) -> dict:
-    """Seconds for the same neurons on one core, and where a program can use them, on all cores."""
+    """Seconds for the same neurons, with everyone kept to one core and with everyone given all."""
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         neurons = Path(folder) / "neurons.npz"
@@ -80,28 +81,27 @@ def compare(brian_python: Path, n: int, repetitions: int) -> dict:
         ours = [sys.executable, __file__, "--worker", "trace", "--file", str(neurons)]
         brian = [str(brian_python), str(BRIAN2), str(neurons)]
         programs = {
-            "leakyflow": (ours, cores[:1]),
-            "brian2 numpy": ([*brian, "numpy"], cores[:1]),
-            "brian2 cython": ([*brian, "cython"], cores[:1]),
-            "brian2 c++": ([*brian, "cpp", "--build", f"{folder}/cpp"], cores[:1]),
+            "leakyflow": ours,
+            "brian2 numpy": [*brian, "numpy"],
+            "brian2 cython": [*brian, "cython"],
+            "brian2 c++": [*brian, "cpp", "--build", f"{folder}/cpp"],
         }
-        if len(cores) > 1:
-            threads = ["--threads", str(len(cores)), "--build", f"{folder}/openmp"]
-            programs["leakyflow, all cores"] = (ours, cores)
-            programs["brian2 c++, all cores"] = ([*brian, "cpp", *threads], cores)
-        runs = alternate(programs, repetitions)
-    for name, run in runs.items():
-        base = "leakyflow, all cores" if name.endswith("all cores") else "leakyflow"
-        run["ns_per_step"] = 1e9 * run["wall_s"] / (n * n_steps)
-        run["times_slower_than_leakyflow"] = run["wall_s"] / runs[base]["wall_s"]
-        run["times_more_processor_time"] = run["cpu_s"] / runs[base]["cpu_s"]
-    return {"neurons": n, "steps": n_steps, "repetitions": repetitions, "programs": runs}
+        on_one = alternate(programs, cores[:1], repetitions)
+        threads = ["--threads", str(len(cores)), "--build", f"{folder}/openmp"]
+        on_all = alternate({**programs, "brian2 c++ openmp": [*brian, "cpp", *threads]}, cores, repetitions)
+    for runs in (on_one, on_all):
+        for run in runs.values():
+            run["ns_per_step"] = 1e9 * run["wall_s"] / (n * n_steps)
+            run["times_as_long"] = run["wall_s"] / runs["leakyflow"]["wall_s"]
+            run["times_the_processor_time"] = run["cpu_s"] / runs["leakyflow"]["cpu_s"]
+    sizes = {"neurons": n, "steps": n_steps, "repetitions": repetitions}
+    return {**sizes, "one core": on_one, f"{len(cores)} cores": on_all}
 
 
-def alternate(programs: dict[str, tuple[list[str], list[int]]], repetitions: int) -> dict[str, dict]:
+def alternate(programs: dict[str, list[str]], cores: list[int], repetitions: int) -> dict[str, dict]:
     """Start every program, let each compile, then ask them in turn; the fastest repetition of each counts."""
     running, runs = {}, {}
-    for name, (command, cores) in programs.items():
+    for name, command in programs.items():
         running[name] = subprocess.Popen(
             ["taskset", "-c", ",".join(map(str, cores)), *command],
             stdin=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """The neurons of `simulator.py` in Brian2; run by the interpreter of Brian2's own environment.
 
-Reads the neurons, builds the network, and then simulates once for every line on standard input, printing a line
-of JSON each time: seconds on the wall and of the processor, compilation apart, and the mean number of spikes.
+Reads the neurons, builds the network, and then simulates once for every line on standard input, printing a
+line of JSON each time: seconds on the wall and of the processor, compilation apart, and spikes per neuron.
 """
 
 import argparse
@@ -85,7 +85,8 @@ def build(neurons: dict, dt: brian2.Quantity) -> tuple:
         method="euler",
         threshold="v >= V_th",
         reset="v = V_reset + reset_noise * randn()",
-        refractory="t_ref",
+        # Brian2 counts the step of the spike itself.
+        refractory="t_ref + dt",
         namespace={"I": current},
     )
     for name in ("tau", "V_rest", "C", "V_th", "membrane_noise", "V_reset", "reset_noise", "t_ref"):

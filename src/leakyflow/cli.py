@@ -46,6 +46,7 @@ DATASET = "dataset.zarr"  # within a run's folder
 # Added to the seed of the training set: no run is tested on what another was trained on.
 HELD_OUT_SEED = 1_000_000
 N_HELD_OUT = 1000
+HDF5_OVERHEAD = 2**18  # bytes beside the draws in a NetCDF file, and as much again
 PURPOSES = {
     "quick": "A first look: the standard model, a minute of training",
     "standard": "Simulated neurons with a hard threshold; steps and sinusoids",
@@ -108,14 +109,20 @@ def main() -> None:
     app()
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version.")] = False,
-) -> None:
-    """Bayesian inference of leaky integrate-and-fire neurons from current-clamp recordings."""
-    if version:
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
         out.print(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Bayesian inference of leaky integrate-and-fire neurons from current-clamp recordings."""
 
 
 @app.command(epilog=examples("run", "run --out runs/another --seed 2"))
@@ -372,7 +379,7 @@ def naming_options() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        if getattr(error, "strerror", None):
+        if getattr(error, "strerror", None) or not is_ours(error):
             raise
         raise type(error)(with_options(str(error))) from error
 
@@ -521,11 +528,17 @@ def show_posterior(
         f"Posterior predictive: {100 * check.share_inside:.0f} % of V lies in the 90 % band; "
         f"{check.n_spikes} spikes, {check.n_spikes_low} to {check.n_spikes_high} predicted."
     )
+    if not check.reproduced:
+        out.print(
+            "[yellow]The model does not reproduce this recording: read its parameters with care, and look at "
+            "the figure.[/yellow]"
+        )
     figure = plot_recording_posterior(recording, predictive, draws, posterior.prior, truth=truth)
     for suffix in (".png", ".svg"):
         save_figure(figure, folder / f"{name}{suffix}")
     data = draws.to_arviz()
     data["posterior"].attrs |= {"recording": recording.name, "seed": seed, "leakyflow": __version__}
+    claim(folder / f"{name}.nc", n_bytes=2 * draws.array.nbytes + HDF5_OVERHEAD)
     data.to_netcdf(str(folder / f"{name}.nc"))
 
 
@@ -603,6 +616,18 @@ def new_table(*left: str, right: Sequence[str] = (), after: Sequence[str] = ()) 
 def show_files(folder: Path, names: Sequence[str]) -> None:
     """Say where files are."""
     out.print(f"Written to {folder}{os.sep}: {', '.join(names)}", soft_wrap=True, markup=False)
+
+
+def claim(path: Path, n_bytes: int) -> None:
+    """Make sure that a file of this size can be written: on a full disk, HDF5 takes the whole process down.
+
+    Raises:
+        OSError: If there is no room.
+    """
+    with path.open("wb") as file:
+        file.write(bytes(n_bytes))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

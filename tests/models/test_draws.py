@@ -23,7 +23,7 @@ def test_draws_are_a_mapping_with_leading_axes_first(one, many):
     assert many["V_th"].shape == (3, 100)
     assert tuple(one) == NAMES
     assert one.units == {"tau": "ms", "V_th": "mV"}
-    assert np.array_equal(many["V_th"], many.values[..., 1])
+    assert np.array_equal(many["V_th"], many.array[..., 1])
 
 
 def test_summary_holds_mean_sd_and_central_interval(one):

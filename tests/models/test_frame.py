@@ -67,7 +67,7 @@ def test_log_det_is_that_of_finite_differences(case):
     _, log_det = to_frame(frame, z[:, None])
     # A score closer to its bound than the step has no difference to both sides.
     clear = (z - frame.bound > 1e-3).all(1)
-    assert clear.mean() > 0.9
+    assert clear.mean() > 0.8
     np.testing.assert_allclose(log_det[clear, 0], np.linalg.slogdet(jacobian)[1][clear], atol=1e-4)
 
 
@@ -78,11 +78,10 @@ def test_centre_root_and_features_are_finite_and_the_root_is_positive_definite(c
     np.testing.assert_allclose(case.frame.root, np.swapaxes(case.frame.root, 1, 2), atol=1e-14)
 
 
-# What the Laplace approximation of a posterior that is not normal may miss: bounded priors and noisy thresholds
-# skew it, and the threshold's width then grows with its noise.
-ALLOWED = {"mean": 0.35, "sd": 0.3}
-SKEWED = {"mean": 1.0, "sd": 1.2}
-SKEWED_PARAMETERS = {"V_th", "threshold_noise", "reset_noise"}
+# What a Laplace approximation may miss where the posterior is not normal. A noisy threshold is skewed, for it may
+# lie further up if its noise is larger; so is the scatter of one or two resets.
+ALLOWED = {"mean": 0.2, "sd": 0.15}
+ALLOWED_IF_SKEWED = {"mean": 0.5, "sd": 0.4}
 
 
 def excess(w: np.ndarray) -> dict[str, np.ndarray]:
@@ -98,14 +97,14 @@ def excess(w: np.ndarray) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("spiking", [False, True], ids=["silent", "spiking"])
 def test_local_coordinates_are_close_to_standard_normal(case, spiking):
-    noisy = case.prior.known.get("threshold_noise") != 0.0
-    bounded = case.prior is PRIORS["bounded"]
+    skewed = {"reset_noise"}
+    if case.prior.known.get("threshold_noise") != 0.0:
+        skewed |= {"V_th", "threshold_noise"}
     w = case.w[case.spiking == spiking]
     assert len(w) > 100
     for kind, values in excess(w).items():
         for name, value in zip(case.prior.inferred, values, strict=True):
-            skewed = bounded or (noisy and name in SKEWED_PARAMETERS) or name == "reset_noise"
-            assert value < (SKEWED if skewed else ALLOWED)[kind], (name, kind)
+            assert value < (ALLOWED_IF_SKEWED if name in skewed else ALLOWED)[kind], (name, kind)
 
 
 def test_local_coordinates_of_other_recordings_are_not(standard):
@@ -239,5 +238,13 @@ def test_a_likelihood_without_closed_form_is_refused(standard, changes):
     prior = Prior(NEURON._asdict() | STANDARD | changes)
     with pytest.raises(ValueError, match='Set standardize = "prior" for this prior'):
         laplace_frame(prior, compress(standard.recordings[:1]))
-def test_print(case):
-    for m in (case.spiking, ~case.spiking): print(case.prior.inferred, {k: v.round(2) for k, v in excess(case.w[m]).items()})
+@pytest.mark.parametrize("least", [-30.0, -5.0, 0.0, 5.0, 25.0])
+def test_scores_above_a_wall_are_those_of_the_truncated_normal(least):
+    """By quadrature in logs: the share below x is an integral of the density from the wall."""
+    u = np.linspace(-5.0, 5.0, 41)
+    frame = Frame(*(np.array([[value]]) for value in (least, 0.0, 1.0, 0.0)), np.eye(1)[None])
+    z, _ = from_frame(frame, u[None, :, None])
+    for x, score in zip(z[0, :, 0], u, strict=True):
+        share = stats.truncnorm(least, np.inf).sf(x)
+        assert share == pytest.approx(stats.norm.sf(score), rel=1e-6)
+    np.testing.assert_allclose(to_frame(frame, z)[0][0, :, 0], u, atol=1e-7)

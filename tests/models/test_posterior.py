@@ -25,20 +25,20 @@ def test_draws_have_the_shapes_that_went_in(posterior, recordings):
 
 
 def test_the_same_seed_gives_the_same_draws_and_another_does_not(posterior, recordings):
-    one = posterior.sample(recordings[0], n_draws=50, seed=3).values
-    assert np.array_equal(one, posterior.sample(recordings[0], n_draws=50, seed=3).values)
-    assert not np.array_equal(one, posterior.sample(recordings[0], n_draws=50, seed=4).values)
+    one = posterior.sample(recordings[0], n_draws=50, seed=3).array
+    assert np.array_equal(one, posterior.sample(recordings[0], n_draws=50, seed=3).array)
+    assert not np.array_equal(one, posterior.sample(recordings[0], n_draws=50, seed=4).array)
 
 
 def test_draws_of_a_recording_do_not_depend_on_its_company_or_padding(posterior, recordings):
-    alone = posterior.sample(recordings[0], n_draws=20, seed=1).values
-    among = posterior.sample(recordings, n_draws=20, seed=1).values[0]
+    alone = posterior.sample(recordings[0], n_draws=20, seed=1).array
+    among = posterior.sample(recordings, n_draws=20, seed=1).array[0]
     assert np.allclose(alone, among, rtol=1e-4)
     noisy = replace(recordings[:1], V=recordings.V[:1].copy(), I=recordings.I[:1].copy())
     padding = np.arange(noisy.V.shape[1]) >= noisy.n_samples[0]
     assert padding.any()
     noisy.V[0, padding], noisy.I[0, padding] = np.nan, 1e6
-    assert np.array_equal(posterior.sample(noisy, n_draws=20, seed=1).values[0], alone)
+    assert np.array_equal(posterior.sample(noisy, n_draws=20, seed=1).array[0], alone)
 
 
 def test_draws_respect_supports_and_the_hard_threshold(posterior, recordings):

@@ -141,12 +141,12 @@ def check_many(draws: Draws, truth: Parameters) -> Float64[np.ndarray, "dataset 
         ValueError: If the numbers differ.
     """
     n_truths = np.asarray(getattr(truth, draws.names[0])).size
-    if draws.values.ndim != 3 or len(draws.values) != n_truths:
+    if draws.array.ndim != 3 or len(draws.array) != n_truths:
         raise ValueError(
             f"Draws must have shape (dataset, draw, param) with one true neuron for each recording, got "
-            f"{draws.values.shape} and {n_truths} neurons. Pass the draws of the same recordings."
+            f"{draws.array.shape} and {n_truths} neurons. Pass the draws of the same recordings."
         )
-    return draws.values
+    return draws.array
 
 
 def coverage_band(n_recordings: int, probability: float = INTERVAL) -> tuple[float, float]:

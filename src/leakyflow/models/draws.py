@@ -24,20 +24,20 @@ class Draws(Mapping[str, np.ndarray]):
 
     Attributes:
         names: Inferred parameters.
-        values: All draws; without the leading axis for one recording.
+        array: All draws; without the leading axis for one recording.
         recordings: Name of each recording, or None for one.
         source: Name of the network, for tables and figures.
     """
 
     names: tuple[str, ...]
-    values: Float64[np.ndarray, "*dataset draw param"]
+    array: Float64[np.ndarray, "*dataset draw param"]
     recordings: tuple[str, ...] | None = None
     source: str = field(default="", kw_only=True)
 
     def __getitem__(self, name: str) -> Float64[np.ndarray, "*dataset draw"]:
         if name not in self.names:
             raise KeyError(f"No parameter {name!r} among the inferred {', '.join(self.names)}.")
-        return self.values[..., self.names.index(name)]
+        return self.array[..., self.names.index(name)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -48,7 +48,7 @@ class Draws(Mapping[str, np.ndarray]):
     @property
     def n_draws(self) -> int:
         """Draws per recording."""
-        return self.values.shape[-2]
+        return self.array.shape[-2]
 
     @property
     def units(self) -> dict[str, str]:
@@ -68,10 +68,10 @@ class Draws(Mapping[str, np.ndarray]):
         if not 0 < interval < 1:
             raise ValueError(f"`interval` must lie between 0 and 1, got {interval}. 0.9 is usual.")
         tails = (0.5 - interval / 2, 0.5 + interval / 2)
-        low, high = np.quantile(self.values, tails, axis=-2)
+        low, high = np.quantile(self.array, tails, axis=-2)
         columns = {
-            "mean": self.values.mean(-2),
-            "sd": self.values.std(-2),
+            "mean": self.array.mean(-2),
+            "sd": self.array.std(-2),
             f"q{100 * tails[0]:02.3g}".replace("q5", "q05"): low,
             f"q{100 * tails[1]:02.3g}": high,
         }
@@ -90,7 +90,7 @@ class Draws(Mapping[str, np.ndarray]):
             index = pd.Index(draws, name="draw")
         else:
             index = pd.MultiIndex.from_product([self.recordings, draws], names=["recording", "draw"])
-        return pd.DataFrame(self.values.reshape(-1, len(self.names)), columns=list(self.names), index=index)
+        return pd.DataFrame(self.array.reshape(-1, len(self.names)), columns=list(self.names), index=index)
 
     def to_arviz(self) -> "az.InferenceData":
         """ArviZ InferenceData with a posterior group of one chain; many recordings are a dimension."""

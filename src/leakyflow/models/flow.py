@@ -10,6 +10,8 @@ from leakyflow.models.config import FlowConfig
 
 __all__ = ["InvertibleBatchNormalization", "build_flow"]
 
+Shape = Sequence[int | None]
+
 # BayesFlow's splines reach from -3 to 3 by default and continue as a line; local coordinates are standard normal,
 # and one in 370 of those lies beyond.
 SPLINE = {"bins": 12, "default_domain": (-6.0, 6.0, -6.0, 6.0)}
@@ -31,6 +33,9 @@ class InvertibleBatchNormalization(InvertibleLayer):
         epsilon: Added to the variance.
     """
 
+    momentum: float
+    epsilon: float
+
     @no_type_check  # Keras reads this signature, which a run-time type checker would hide
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -40,7 +45,7 @@ class InvertibleBatchNormalization(InvertibleLayer):
     def get_config(self) -> dict[str, Any]:  # noqa: D102
         return super().get_config() | {"momentum": self.momentum, "epsilon": self.epsilon}
 
-    def build(self, xz_shape: tuple[int, ...], **kwargs: Any) -> None:
+    def build(self, xz_shape: Shape, **kwargs: Any) -> None:
         """Create scale and shift, log-scale 0 and shift 0, and the moving statistics."""
         shape = (xz_shape[-1],)
         self.log_scale = self.add_weight(shape=shape, initializer="zeros", name="log_scale")
@@ -74,10 +79,10 @@ class InvertibleBatchNormalization(InvertibleLayer):
         x = (y - self.shift) * keras.ops.exp(-log_slope) + self.moving_mean
         return x, self._log_det(-log_slope, y)
 
-    def _moved(self, old: Tensor, new: Tensor) -> Tensor:
+    def _moved(self, old: keras.Variable, new: Tensor) -> Tensor:
         return self.momentum * old + (1.0 - self.momentum) * keras.ops.stop_gradient(new)
 
-    def _log_slope(self, variance: Tensor) -> Tensor:
+    def _log_slope(self, variance: Tensor | keras.Variable) -> Tensor:
         return self.log_scale - 0.5 * keras.ops.log(variance + self.epsilon)
 
     @staticmethod
@@ -89,7 +94,7 @@ class InvertibleBatchNormalization(InvertibleLayer):
 class Coupling(bf.networks.inference.coupling.layers.DualCoupling):
     """A coupling that also takes a single parameter, which it transforms as a whole, by the conditions alone."""
 
-    def build(self, xz_shape: Sequence[int], conditions_shape: Sequence[int] | None = None) -> None:  # noqa: D102
+    def build(self, xz_shape: Shape, conditions_shape: Shape | None = None) -> None:  # noqa: D102
         if xz_shape[-1] > 1:
             super().build(xz_shape, conditions_shape)
             return

@@ -111,8 +111,7 @@ def to_frame(
     bound, location, scale = (value[:, None] for value in frame[:3])
     inside = z > bound
     standard, least = (z - location) / scale, (bound - location) / scale
-    above = special.log_ndtr(-np.where(inside, standard, least + 1.0)) - special.log_ndtr(-least)
-    u = np.where(np.isfinite(bound), -special.ndtri_exp(above), standard)
+    u = np.where(np.isfinite(bound), _score_above(np.where(inside, standard, least + 1.0), least), standard)
     log_det = 0.5 * (u**2 - standard**2) - special.log_ndtr(-least) - np.log(scale)
     w = np.einsum("nij,ndj->ndi", np.linalg.inv(frame.root), u - frame.centre[:, None])
     return w, np.where(inside, log_det, -np.inf).sum(-1) - _log_volume(frame)
@@ -125,10 +124,30 @@ def from_frame(
     bound, location, scale = (value[:, None] for value in frame[:3])
     least = (bound - location) / scale
     u = frame.centre[:, None] + np.einsum("nij,ndj->ndi", frame.root, w)
-    above = special.log_ndtr(-u) + special.log_ndtr(-least)
-    standard = np.where(np.isfinite(bound), -special.ndtri_exp(above), u)
+    standard = np.where(np.isfinite(bound), _number_above(u, least), u)
     log_det = 0.5 * (u**2 - standard**2) - special.log_ndtr(-least) - np.log(scale)
     return location + scale * standard, log_det.sum(-1) - _log_volume(frame)
+
+
+def _score_above(
+    x: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."]
+) -> Float64[np.ndarray, "..."]:
+    """Normal score of x under the standard normal truncated at `least`, from the nearer tail."""
+    beyond = special.log_ndtr(-least)
+    above = special.log_ndtr(-x) - beyond
+    gap = -np.expm1(special.log_ndtr(least) - special.log_ndtr(x))
+    below = special.log_ndtr(x) + np.log(np.maximum(gap, 1e-300)) - beyond
+    return np.where(above < -np.log(2.0), -special.ndtri_exp(above), special.ndtri_exp(below))
+
+
+def _number_above(
+    u: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."]
+) -> Float64[np.ndarray, "..."]:
+    """The inverse of `_score_above`."""
+    beyond = special.log_ndtr(-least)
+    above = special.log_ndtr(-u) + beyond
+    below = np.logaddexp(special.log_ndtr(least), special.log_ndtr(u) + beyond)
+    return np.where(above < -np.log(2.0), -special.ndtri_exp(above), special.ndtri_exp(below))
 
 
 def _log_volume(frame: Frame) -> Float64[np.ndarray, "dataset 1"]:
@@ -216,11 +235,13 @@ def _truncated_normal(
     """
     location, scale = np.zeros_like(bound), np.ones_like(bound)
     noise = np.broadcast_to(np.reshape(noise, (-1, 1)), at_spikes.shape)
-    for iteration in range(6):
-        least = (bound - location) / scale
-        mean = location + scale * _hazard(least)
-        # From the wall outwards: the first expansion is where the voltage certainly was.
-        z = np.maximum(bound, -LARGEST_SCORE) if iteration == 0 else mean
+    # From the wall outwards: the first expansion is where the voltage certainly was.
+    z = np.maximum(bound, -LARGEST_SCORE)
+    for iteration in range(12):
+        if iteration > 0:
+            # The way is halved where the map of the prior bends so much that the search would swing.
+            z = mean if iteration < 6 else 0.5 * (z + mean)
+            before = mean
         stretch = np.exp(np.asarray(V_th.log_det_jacobian(z)))[:, None]  # mV per unit of score
         margin = (at_spikes - np.asarray(V_th.from_unconstrained(z))[:, None]) / noise
         ratio = _hazard(-margin)
@@ -231,7 +252,10 @@ def _truncated_normal(
         location, scale = z + slope / curvature, 1.0 / np.sqrt(curvature)
         # Further out a truncated normal is an exponential, whatever its location.
         location = np.maximum(location, bound - 25.0 * scale)
-    return location, scale
+        mean = location + scale * _hazard((bound - location) / scale)
+    # Where it swings all the same, the truncated prior will do.
+    found = np.abs(mean - before) < 0.1 * np.minimum(scale, mean - bound)
+    return np.where(found, location, 0.0), np.where(found, scale, 1.0)
 
 
 @lru_cache(maxsize=8)

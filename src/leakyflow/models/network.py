@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import h5py
@@ -130,30 +129,31 @@ class Network:
         return {name: _compile(function) for name, function in functions.items()}
 
     def save_weights(self, path: Path) -> None:
-        """Write the weights, and only them, to an HDF5 file."""
-        self.approximator.save_weights(path)
+        """Write the weights, and only them, to an HDF5 file: arrays numbered in the order of construction."""
+        with h5py.File(path, "w") as file:
+            for i, weight in enumerate(self.approximator.weights):
+                file[f"{i:04d}"] = keras.ops.convert_to_numpy(weight)
+                file[f"{i:04d}"].attrs["path"] = weight.path
 
     def load_weights(self, path: Path) -> None:
         """Read weights written by `save_weights`; nothing in the file is executed.
 
         Raises:
             ValueError: If they are another architecture's; the network is then left as it was.
+            OSError: If the file is not HDF5.
         """
-        # Keras ignores what a file has too much of, and takes over the rest before it complains.
-        with TemporaryDirectory() as folder:
-            own = Path(folder) / "own.weights.h5"
-            self.approximator.save_weights(own)
-            wanted, found = _arrays(own), _arrays(path)
+        weights = self.approximator.weights
+        with h5py.File(path) as file:
+            arrays = [file[name][()] for name in sorted(file)]
+        wanted, found = [tuple(weight.shape) for weight in weights], [array.shape for array in arrays]
         if wanted != found:
-            missing, unknown = wanted.keys() - found.keys(), found.keys() - wanted.keys()
-            reshaped = [name for name in wanted.keys() & found.keys() if wanted[name] != found[name]]
+            different = sum(a != b for a, b in zip(wanted, found, strict=False)) + abs(len(wanted) - len(found))
             raise ValueError(
-                f"{path} must hold the weights of this network, got those of another: of {len(wanted)} arrays "
-                f"{len(missing)} are missing and {len(reshaped)} have another shape, and {len(unknown)} are unknown "
-                f"(first: {min([*missing, *unknown, *reshaped])}). Build the network from the configuration that was "
-                "saved beside them."
+                f"{path} must hold the {len(wanted)} arrays of this network, got {len(found)}, and {different} do not "
+                "match. Build the network from the configuration that was saved beside them."
             )
-        self.approximator.load_weights(path)
+        for weight, array in zip(weights, arrays, strict=True):
+            weight.assign(array)
         self.__dict__.pop("_compiled", None)  # compiled functions hold the old weights
 
     def _shapes(self) -> dict:
@@ -174,14 +174,6 @@ class Network:
             "inference_variables": (1, len(self.names)),
             "summary_variables": {name: value.shape for name, value in arrays.items()},
         }
-
-
-def _arrays(path: Path) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each array in a file of weights."""
-    arrays: dict[str, tuple[int, ...]] = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, x: arrays.update({name: x.shape} if isinstance(x, h5py.Dataset) else {}))
-    return arrays
 
 
 def _compile(function: Callable) -> Callable:

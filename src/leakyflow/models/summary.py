@@ -46,6 +46,12 @@ class RecordingSummary(bf.networks.SummaryNetwork):
         summary: Settings, as `SummaryConfig` takes them.
     """
 
+    summary: dict[str, Any]
+    settings: SummaryConfig
+    standardize: dict[str, Standardize]
+    branches: dict[str, keras.Sequential]
+    recurrent: list[keras.layers.LSTM]
+
     @no_type_check  # Keras reads this signature, which a run-time type checker would hide
     def __init__(self, summary: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -79,7 +79,7 @@ def _fit(config: Config, network: Network, examples: Examples, folder: Path, pro
     clip = training.gradient_clip or None
     model.compile(optimizer=keras.optimizers.Adam(Schedule(training, steps), global_clipnorm=clip))
     model.optimizer.build(model.trainable_variables)
-    checkpoint = Checkpoint(model, folder)
+    checkpoint = Checkpoint(network, folder)
     epoch = len(checkpoint.history)
     if epoch < training.epochs and not checkpoint.stalled(training.early_stopping):
         with _progress(progress) as bar:
@@ -88,6 +88,7 @@ def _fit(config: Config, network: Network, examples: Examples, folder: Path, pro
                 validation_data=Batches(examples, validation_rows, 4 * training.batch_size),
                 epochs=training.epochs,
                 initial_epoch=epoch,
+                shuffle=False,  # Batches shuffles; Keras would shuffle their order by a state of its own
                 callbacks=[EpochEnd(checkpoint, training.early_stopping, bar, steps)],
                 verbose=0,
             )
@@ -98,12 +99,12 @@ class Checkpoint:
     """All that a run needs to continue, on disk after each epoch.
 
     Args:
-        model: Approximator with its optimizer built; takes the state found in the folder.
+        network: With its optimizer built; takes the state found in the folder.
         folder: Of the run.
     """
 
-    def __init__(self, model: keras.Model, folder: Path) -> None:
-        self.model = model
+    def __init__(self, network: Network, folder: Path) -> None:
+        self.network = network
         self.folder = folder
         self.history: History = []
         if (folder / LAST).is_file():
@@ -113,7 +114,8 @@ class Checkpoint:
                     variable.assign(last[f"variable_{i}"])
 
     def _variables(self) -> list[Any]:
-        return [*self.model.variables, *self.model.optimizer.variables]
+        model = self.network.approximator
+        return [*model.variables, *model.optimizer.variables]
 
     def save(self, row: dict[str, float]) -> None:
         """Finish an epoch. Each file is replaced whole; killed in between, the epoch is done again."""
@@ -121,12 +123,14 @@ class Checkpoint:
         self.history.append(row)
         if is_best:
             with replacing(self.folder / NETWORK) as path:
-                self.model.save_weights(path)
+                self.network.save_weights(path)
         with replacing(self.folder / HISTORY) as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(self.history)
-        arrays = {f"variable_{i}": np.asarray(keras.ops.convert_to_numpy(v)) for i, v in enumerate(self._variables())}
+        arrays: dict[str, Any] = {
+            f"variable_{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._variables())
+        }
         with replacing(self.folder / LAST) as path:
             np.savez(path, history=np.array(json.dumps(self.history)), **arrays)
 
@@ -161,6 +165,7 @@ class EpochEnd(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save, or refuse to go on from a loss that is not finite."""
+        assert logs is not None  # Keras always gives them
         loss, val_loss = float(logs["loss"]), float(logs["val_loss"])
         if not (np.isfinite(loss) and np.isfinite(val_loss)):
             raise ValueError(

@@ -8,7 +8,6 @@
 """
 
 import json
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,9 +75,9 @@ def versions() -> dict[str, str]:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, beside the real one; it takes the real one's place once it is whole."""
-    scratch = path.with_name(f".{path.name}.new{path.suffix}" if path.suffix != ".h5" else f".new.{path.name}")
+    scratch = path.with_name(f".new.{path.name}")  # with its suffix, by which some writers choose a format
     try:
         yield scratch
-        os.replace(scratch, path)
+        scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)

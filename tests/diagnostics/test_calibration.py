@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from leakyflow.diagnostics.calibration import sbc_ranks
+from tests.diagnostics.exact import conjugate, prior_as_posterior
+
+# Two parameters, two tests: an exact posterior passes all four with probability 0.996.
+SIGNIFICANT = 0.001
+
+
+def p_values(case):
+    return sbc_ranks(case.draws, case.truth).p_values()
+
+
+@pytest.mark.parametrize("case", [conjugate(2000), prior_as_posterior(2000)], ids=["conjugate", "prior"])
+def test_exact_posterior_gives_uniform_ranks(case):
+    # The prior is a calibrated posterior, too: it says nothing, but nothing wrong.
+    assert (p_values(case) > SIGNIFICANT).to_numpy().all()
+
+
+@pytest.mark.parametrize("wrong", [{"width": 0.7}, {"width": 1.5}, {"shift": 0.3}])
+def test_a_wrong_posterior_is_seen(wrong):
+    assert (p_values(conjugate(2000, **wrong))["chi2_p"] < SIGNIFICANT).all()
+
+
+def test_a_shift_is_seen_by_the_kolmogorov_smirnov_test():
+    assert (p_values(conjugate(2000, shift=0.2))["ks_p"] < SIGNIFICANT).all()
+
+
+def test_p_values_of_an_exact_posterior_are_uniform_themselves():
+    found = [p_values(conjugate(200, n_draws=7, seed=seed))["chi2_p"].to_numpy() for seed in range(2, 102)]
+    # 200 p-values, nearly independent: the share below 0.1 has an SD of 0.021. 8 ranks do not fill 20 bins.
+    assert np.mean(np.concatenate(found) < 0.1) == pytest.approx(0.1, abs=4 * 0.021)
+
+
+def test_ranks_count_the_draws_below_the_truth():
+    case = conjugate(200, n_draws=50)
+    ranks = sbc_ranks(case.draws, case.truth)
+    assert ranks.ranks[7, 1] == np.sum(case.draws["V_th"][7] < case.truth.V_th[7])
+    assert ranks.counts().sum(axis=0).tolist() == [200, 200]
+
+
+def test_too_few_recordings_are_refused():
+    with pytest.raises(ValueError, match="at least 100 recordings, got 99"):
+        p_values(conjugate(99))

@@ -1,0 +1,41 @@
+import pandas as pd
+import pytest
+
+from leakyflow.diagnostics.convergence import measure_convergence, read_history
+
+
+def history(loss, val_loss):
+    epochs = pd.Index(range(1, len(loss) + 1), name="epoch")
+    return pd.DataFrame({"loss": loss, "val_loss": val_loss}, index=epochs)
+
+
+def test_best_epoch_is_that_of_the_least_validation_loss():
+    found = measure_convergence(history([3.0, 2.0, 1.0, 0.5], [3.1, 2.2, 2.4, 2.6]))
+    assert (found.n_epochs, found.best_epoch, found.val_loss) == (4, 2, 2.2)
+    assert found.gap == pytest.approx(0.2)
+    assert found.at_rest
+
+
+def test_a_loss_that_still_falls_is_seen():
+    found = measure_convergence(history([4.0, 3.0, 2.0, 1.0], [4.0, 3.0, 2.0, 1.0]))
+    assert found.falling == pytest.approx(1.0)
+    assert not found.at_rest
+
+
+def test_one_epoch_says_nothing_of_rest_but_is_no_error():
+    assert measure_convergence(history([4.0], [4.5])).best_epoch == 1
+
+
+def test_a_folder_without_history_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="made by `leakyflow train`"):
+        read_history(tmp_path)
+
+
+def test_an_empty_history_is_refused():
+    with pytest.raises(ValueError, match="Train first"):
+        measure_convergence(history([], []))
+
+
+def test_history_of_a_run_is_read_by_epoch(tiny_run):
+    found = read_history(tiny_run.folder)
+    assert list(found.index) == [row["epoch"] for row in tiny_run.history]

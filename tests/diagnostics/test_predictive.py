@@ -1,0 +1,132 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leakyflow.diagnostics.predictive import observed_parameters, posterior_predictive, refractory_period
+from leakyflow.models.draws import Draws
+from leakyflow.recordings.recording import Recording
+from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
+from leakyflow.simulator.lif import simulate
+from leakyflow.simulator.parameters import Parameters
+from leakyflow.simulator.prior import Observed, Prior
+from leakyflow.simulator.stimuli import square
+
+NEURON = Parameters(
+    tau=17.0,
+    V_rest=-72.0,
+    C=90.0,
+    V_th=-45.0,
+    threshold_noise=0.0,
+    membrane_noise=0.3,
+    measurement_noise=0.0,
+    V_reset=-60.0,
+    reset_noise=5.0,
+    t_ref=3.0,
+)
+PRIOR = Prior(
+    NEURON._asdict()
+    | {
+        "tau": LogNormal(median=17.0, sigma=0.5),
+        "V_rest": Normal(mean=-72.0, sd=6.0),
+        "C": LogNormal(median=90.0, sigma=0.5),
+        "V_th": Normal(mean=-45.0, sd=6.0),
+    }
+)
+OBSERVED = Prior(
+    PRIOR.root
+    | {"V_reset": Observed(Normal(mean=-55.0, sd=8.0)), "t_ref": Observed(Uniform(low=2.0, high=6.0))}
+)
+
+
+def recordings(n: int, amplitude: float = 190.0):
+    stimulus = square(amplitude=amplitude, onset=20.0, duration=100.0, t_max=140.0, dt=0.2)
+    neurons = NEURON._replace(V_rest=np.full(n, NEURON.V_rest))
+    return simulate(neurons, stimulus, seed=3)
+
+
+def knowing(n_draws: int = 300, **changed: float) -> Draws:
+    """A posterior without doubt."""
+    values = [changed.get(name, getattr(NEURON, name)) for name in PRIOR.inferred]
+    return Draws(PRIOR.inferred, np.tile(np.array(values), (n_draws, 1)))
+
+
+def share_inside(amplitude: float, shift: float) -> float:
+    """Mean share of samples inside the band of a neuron whose resting potential is shifted."""
+    draws = knowing(V_rest=NEURON.V_rest + shift)
+    found = recordings(20, amplitude)
+    checks = [posterior_predictive(r, draws, PRIOR, seed=5).check(r) for r in found]
+    return float(np.mean([check.share_inside for check in checks]))
+
+
+@pytest.mark.parametrize("amplitude", [50.0, 190.0], ids=["silent", "spiking"])
+def test_the_band_of_the_true_neuron_holds_nine_tenths_of_its_voltage(amplitude):
+    # Samples of one trace are correlated over tau: 20 traces are some 160 independent ones, of SD 0.024.
+    assert share_inside(amplitude, shift=0.0) == pytest.approx(0.9, abs=4 * 0.024)
+
+
+def test_a_wrong_resting_potential_is_seen():
+    # 5 mV are 6 SD of the membrane noise; V leaves the band within a third of tau.
+    assert share_inside(50.0, shift=5.0) < 0.1
+
+
+def test_spike_count_of_a_wrong_neuron_is_seen():
+    recording = recordings(1)[0]
+    right = posterior_predictive(recording, knowing(), PRIOR).check(recording)
+    wrong = posterior_predictive(recording, knowing(V_th=-30.0), PRIOR).check(recording)
+    assert right.n_spikes_low <= right.n_spikes <= right.n_spikes_high
+    assert wrong.n_spikes_high < wrong.n_spikes
+
+
+@pytest.mark.parametrize("V", [-80.0, -72.0, -50.0])
+def test_every_simulation_begins_at_the_recorded_voltage(V):
+    recording = recordings(1)[0]
+    start = np.concatenate([np.float32([V]), recording.V[1:]])
+    predictive = posterior_predictive(replace(recording, V=start), knowing(), PRIOR)
+    # Single precision at 100 mV.
+    np.testing.assert_allclose(predictive.V[:, 0], V, atol=2e-5)
+    assert not predictive.spikes[:, 0].any()
+
+
+def test_same_seed_same_simulations():
+    recording = recordings(1)[0]
+    first, again, other = (posterior_predictive(recording, knowing(), PRIOR, seed=s).V for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def trace(spikes: list[int], released: list[float], n_ref: int) -> Recording:
+    V, I = np.full(600, -70.0, np.float32), np.zeros(600, np.float32)
+    at, refractory = np.zeros(600, bool), np.zeros(600, bool)
+    for k, value in zip(spikes, released, strict=True):
+        at[k] = True
+        V[k : k + n_ref + 1], refractory[k + 1 : k + n_ref + 1] = value, True
+    return Recording(V=V, I=I, spikes=at, refractory=refractory, dt=0.2)
+
+
+def test_observed_parameters_are_read_off_the_recording():
+    found = observed_parameters(trace([100, 300], [-52.0, -58.0], n_ref=20), OBSERVED)
+    assert found == {"V_reset": pytest.approx(-55.0), "t_ref": pytest.approx(4.0)}
+
+
+def test_the_longest_refractory_period_counts_where_the_end_cuts_one():
+    assert refractory_period(trace([100, 595], [-52.0, -58.0], n_ref=20)) == pytest.approx(4.0)
+
+
+def test_scatter_of_the_reset_is_read_off_where_it_is_observed():
+    prior = Prior(OBSERVED.root | {"reset_noise": Observed(LogNormal(median=4.0, sigma=0.5))})
+    assert observed_parameters(trace([100, 300], [-52.0, -58.0], 20), prior)["reset_noise"] == pytest.approx(
+        18**0.5
+    )
+    assert observed_parameters(trace([100], [-52.0], 20), prior)["reset_noise"] == pytest.approx(4.0)
+
+
+def test_without_spikes_observed_parameters_are_at_their_prior_median():
+    found = observed_parameters(trace([], [], 20), OBSERVED)
+    assert found == {"V_reset": pytest.approx(-55.0), "t_ref": pytest.approx(4.0)}
+
+
+def test_draws_of_another_prior_are_refused():
+    recording = recordings(1)[0]
+    with pytest.raises(ValueError, match="one recording's posterior of tau, V_rest, C, V_th"):
+        posterior_predictive(recording, Draws(("tau",), np.ones((5, 1))), PRIOR)

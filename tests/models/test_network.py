@@ -1,0 +1,160 @@
+import itertools
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from leakyflow.models.config import FlowConfig, NetworkConfig, SummaryConfig
+from leakyflow.models.network import Network
+from leakyflow.recordings.recording import Recordings
+from tests.cases import simulated, simulator, spoiled
+
+# Prior scores as coordinates: the local ones have their own tests, and take seconds to compile.
+STANDARDIZE: Literal["prior"] = "prior"
+
+
+def config(kind: str = "statistics", normalization: str = "activation", *, summary: dict | None = None, flow: dict | None = None) -> NetworkConfig:
+    return NetworkConfig(
+        summary=SummaryConfig(**({"kind": kind, "widths": (8,), "lstm_units": 4} | (summary or {}))),
+        flow=FlowConfig(**({"depth": 2, "widths": (8,), "normalization": normalization} | (flow or {}))),
+        standardize=STANDARDIZE,
+    )
+
+
+ARCHITECTURES = {
+    f"{kind}, {normalization}": config(kind, normalization)
+    for kind, normalization in itertools.product(("statistics", "lstm", "both"), ("batch", "activation", "none"))
+}
+OTHERS = {
+    "deeper": config(flow={"depth": 3}),
+    "shallower": config(flow={"depth": 1}),
+    "splines": config(flow={"transform": "spline"}),
+    "wider couplings": config(flow={"widths": (9,)}),
+    "more layers in the couplings": config(flow={"widths": (8, 8)}),
+    "no normalization": config(normalization="none"),
+    "batch normalization": config(normalization="batch"),
+    "wider summary": config(summary={"widths": (9,)}),
+    "more layers in the summary": config(summary={"widths": (8, 8)}),
+    "trace": config("lstm"),
+    "both": config("both"),
+}
+
+
+@pytest.fixture(scope="module")
+def recordings() -> Recordings:
+    return simulated(simulator(), 8)[1]
+
+
+def made(network_config: NetworkConfig, *, seed: int = 1, prior: str = "standard") -> Network:
+    return Network(network_config, simulator(prior), seed=seed)
+
+
+def trained(network: Network, recordings: Recordings) -> Network:
+    """As after some training: inputs standardized, no weight where it began."""
+    network.adapt(network.features(recordings).arrays, recordings if network.config.summary.trace else None)
+    rng = np.random.default_rng(1)
+    for weight in network.approximator.trainable_weights:
+        weight.assign(np.asarray(weight) + 0.1 * rng.normal(size=weight.shape))
+    return network
+
+
+def outputs(network: Network, recordings: Recordings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Summaries, draws and densities."""
+    n_params = len(network.names)
+    latent = np.random.default_rng(2).normal(size=(len(recordings), n_params)).astype(np.float32)
+    summary = network.summarize(network.inputs(network.features(recordings), recordings))
+    w = network.from_latent(latent, summary)
+    return summary, w, network.log_density(w, summary)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
+def test_saved_weights_give_back_identical_outputs(architecture, recordings, tmp_path):
+    network = trained(made(architecture), recordings)
+    expected = outputs(network, recordings)
+    network.save_weights(tmp_path / "network.h5")
+    fresh = made(architecture, seed=2)
+    assert not np.array_equal(outputs(fresh, recordings)[0], expected[0])
+    fresh.load_weights(tmp_path / "network.h5")
+    for again, value in zip(outputs(fresh, recordings), expected, strict=True):
+        assert np.isfinite(value).all()
+        np.testing.assert_array_equal(again, value)
+
+
+@pytest.fixture(scope="module")
+def base() -> Network:
+    return made(config())
+
+
+@pytest.mark.parametrize("direction", ["into the network", "from the network"])
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
+def test_weights_of_another_architecture_are_refused(base, other, direction, tmp_path):
+    source, target = (made(other), base) if direction == "into the network" else (base, made(other))
+    source.save_weights(tmp_path / "network.h5")
+    before = target.approximator.get_weights()
+    with pytest.raises(ValueError, match="Build the network from the configuration that was saved beside them"):
+        target.load_weights(tmp_path / "network.h5")
+    for weight, value in zip(target.approximator.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+def test_weights_for_other_parameters_are_refused(base, tmp_path):
+    base.save_weights(tmp_path / "network.h5")
+    with pytest.raises(ValueError, match="do not match"):
+        made(config(), prior="recording").load_weights(tmp_path / "network.h5")
+
+
+def test_the_seed_fixes_the_initial_weights():
+    one, same, other = (made(config("both"), seed=seed).approximator.get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_density_is_that_of_the_draws(base, recordings):
+    """By the change of variables: the latent's normal density less the log-det of the map to w, by differences."""
+    network = trained(made(config("statistics")), recordings)
+    summary = network.summarize(network.inputs(network.features(recordings)))
+    step, latent = 1e-2, np.random.default_rng(2).normal(size=(8, 4))
+    nudges = step * np.concatenate([np.eye(4), -np.eye(4)])
+    rows = (latent[:, None] + nudges).reshape(-1, 4).astype(np.float32)
+    w = network.from_latent(rows, np.repeat(summary, 8, axis=0)).reshape(8, 8, 4).astype(float)
+    jacobian = (w[:, :4] - w[:, 4:]) / (2 * step)
+    expected = -0.5 * (latent**2).sum(1) - 2 * np.log(2 * np.pi) - np.linalg.slogdet(jacobian)[1]
+    density = network.log_density(network.from_latent(latent.astype(np.float32), summary), summary)
+    np.testing.assert_allclose(density, expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["statistics", "lstm", "both"])
+def test_padding_has_no_influence_on_any_input(kind, recordings):
+    network = made(config(kind))
+    clean = network.inputs(network.features(recordings), recordings)
+    dirty = spoiled(recordings)
+    for name, values in network.inputs(network.features(dirty), dirty).items():
+        np.testing.assert_array_equal(values, clean[name], err_msg=name)
+
+
+def test_a_single_parameter_has_a_network_too(recordings):
+    """A coupling splits its input in two; a single parameter it transforms as a whole."""
+    network = Network(config(), simulator("standard").__class__(**(simulator().__dict__ | {"parameters": one_parameter()})), seed=1)
+    assert network.names == ("V_rest",)
+    summary, w, density = outputs(trained(network, recordings), recordings)
+    assert w.shape == (8, 1)
+    assert np.isfinite(density).all()
+
+
+def one_parameter() -> object:
+    from leakyflow.simulator.prior import Prior
+    from tests.cases import NEURON, STANDARD
+
+    return Prior(NEURON._asdict() | {"V_rest": STANDARD["V_rest"]})
+
+
+def test_a_trace_network_without_recordings_says_what_to_pass(recordings):
+    network = made(config("lstm"))
+    with pytest.raises(ValueError, match="pass the recordings beside their features"):
+        network.inputs(network.features(recordings))
+
+
+def test_something_else_than_weights_is_refused(base, tmp_path):
+    (tmp_path / "network.h5").write_bytes(b"not HDF5")
+    with pytest.raises(OSError, match="signature"):
+        base.load_weights(tmp_path / "network.h5")

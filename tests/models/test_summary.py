@@ -1,0 +1,155 @@
+import keras
+import numpy as np
+import pytest
+
+from leakyflow.models.config import SummaryConfig
+from leakyflow.models.summary import RecordingSummary, Standardize, trace_channels
+from leakyflow.recordings.recording import Recordings
+from tests.cases import simulated, simulator, spoiled
+
+KINDS = ("statistics", "lstm", "both")
+PATCHES = (1, 7, 25)
+N_FRAME, N_STATISTICS = 3, 5
+# Shortest and longest of 10 recordings; 140 samples are 20 patches of 7 and no whole number of 25.
+N_TIME = 140
+
+
+@pytest.fixture(scope="module")
+def recordings() -> Recordings:
+    """The first samples of simulations, cut to different lengths."""
+    _, all_of_it = simulated(simulator(), 10)
+    cut = {name: getattr(all_of_it, name)[:, :N_TIME].copy() for name in ("V", "I", "spikes", "refractory")}
+    cut["spikes"][:, 40::31] = True
+    n_samples = np.linspace(50, N_TIME, 10).astype(np.int32)
+    return spoiled(Recordings(**cut, n_samples=n_samples, dt=all_of_it.dt, names=all_of_it.names))
+
+
+def inputs(recordings: Recordings, kind: str, patch: int, n_time: int = N_TIME) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(1)
+    arrays = {"frame": rng.normal(size=(10, N_FRAME)).astype(np.float32)}
+    if kind != "lstm":
+        arrays["statistics"] = rng.normal(size=(10, N_STATISTICS)).astype(np.float32)
+    if kind != "statistics":
+        arrays["trace"] = trace_channels(recordings, n_time, patch)
+    return {name: values[: len(recordings)] for name, values in arrays.items()}
+
+
+def built(kind: str, patch: int = 25, seed: int = 1) -> RecordingSummary:
+    keras.utils.set_random_seed(seed)
+    network = RecordingSummary({"kind": kind, "widths": (8, 6), "lstm_units": 4, "patch": patch})
+    shapes = {"frame": (1, N_FRAME), "statistics": (1, N_STATISTICS), "trace": (1, N_TIME + -N_TIME % patch, 4)}
+    wanted = {"frame", *(["statistics"] if kind != "lstm" else []), *(["trace"] if kind != "statistics" else [])}
+    network.build({name: shape for name, shape in shapes.items() if name in wanted})
+    if "trace" in wanted:
+        network.standardize["trace"].adapt(np.array([-65.0, 80.0]), np.array([8.0, 100.0]))
+    return network
+
+
+@pytest.mark.parametrize("patch", PATCHES)
+def test_trace_holds_what_was_recorded_and_zero_in_the_padding(recordings, patch):
+    channels = trace_channels(recordings, N_TIME, patch)
+    assert channels.shape[1] % patch == 0
+    assert 0 <= channels.shape[1] - N_TIME < patch
+    for row, recording in zip(channels, recordings, strict=True):
+        n = recording.n_samples
+        expected = np.stack([recording.V, recording.I, recording.spikes, np.ones(n)], axis=-1)
+        np.testing.assert_array_equal(row[:n], expected)
+        assert np.all(row[n:] == 0)
+
+
+def test_every_recording_is_padded_to_the_longest_duration(recordings):
+    assert trace_channels(recordings, 300, 25).shape == (10, 300, 4)
+
+
+@pytest.mark.parametrize("patch", PATCHES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_has_no_influence_at_all(recordings, kind, patch):
+    """Whatever the padding holds; and, up to the order of sums, however long it is."""
+    network = built(kind, patch)
+    summary = np.asarray(network(inputs(recordings, kind, patch)))
+    assert np.isfinite(summary).all()
+    clean = Recordings.from_list(list(recordings))
+    np.testing.assert_array_equal(network(inputs(clean, kind, patch)), summary)
+    longer = inputs(spoiled(recordings, extra=90), kind, patch, N_TIME + 90)
+    np.testing.assert_allclose(network(longer), summary, atol=1e-6)
+
+
+def test_a_valid_sample_has_influence(recordings):
+    """The control: the last valid sample of each recording, changed, changes its summary."""
+    network = built("lstm", 7)
+    x = inputs(recordings, "lstm", 7)
+    summary = np.asarray(network(x))
+    last = recordings.n_samples - 1
+    x["trace"][np.arange(10), last, 0] += 20.0
+    assert np.all(np.abs(np.asarray(network(x)) - summary).max(1) > 1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_summary_is_the_last_layer_of_each_branch_and_the_frame(recordings, kind):
+    network = built(kind)
+    x = inputs(recordings, kind, 25)
+    summary = np.asarray(network(x))
+    shapes = {name: values.shape for name, values in x.items()}
+    assert summary.shape == (10, 6 * (2 if kind == "both" else 1) + N_FRAME) == network.compute_output_shape(shapes)
+    np.testing.assert_allclose(summary[:, -N_FRAME:], np.arcsinh(x["frame"]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_recording_is_summarized_by_itself(recordings, kind):
+    network = built(kind)
+    x = inputs(recordings, kind, 25)
+    together = np.asarray(network(x))
+    alone = np.asarray(network({name: values[3:4] for name, values in x.items()}))
+    np.testing.assert_allclose(alone[0], together[3], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_seed_fixes_the_initial_weights(kind):
+    one, same, other = (built(kind, seed=seed).get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_settings_are_taken():
+    network = built("both")
+    assert network.get_config()["summary"] == {"kind": "both", "widths": (8, 6), "lstm_units": 4, "patch": 25}
+    assert [layer.units for layer in network.recurrent] == [4, 4]
+    assert [[layer.units for layer in branch.layers] for branch in network.branches.values()] == [[8, 6], [8, 6]]
+    with pytest.raises(ValueError, match="lstm_unit\n.*[Uu]nexpected"):
+        RecordingSummary({"lstm_unit": 4})
+    with pytest.raises(ValueError, match="at least one positive number of units"):
+        SummaryConfig(widths=())
+
+
+@pytest.fixture
+def layer() -> Standardize:
+    layer = Standardize()
+    layer.build((None, 3))
+    return layer
+
+
+def test_standardize_is_arcsinh_of_the_standard_score(layer):
+    mean, sd = np.array([1.0, -70.0, 5.0]), np.array([2.0, 8.0, 0.0])
+    layer.adapt(mean, sd)
+    x = np.array([[3.0, -62.0, 5.0], [1.0, -70.0, 7.0]], np.float32)
+    # A feature that does not vary is only centred.
+    expected = np.arcsinh([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]])
+    np.testing.assert_allclose(layer(x), expected, atol=1e-6)
+
+
+def test_standardize_tames_what_was_never_seen(layer):
+    layer.adapt(np.zeros(3), np.ones(3))
+    assert np.all(np.abs(np.asarray(layer(np.full((1, 3), 1e30, np.float32)))) < 100)
+
+
+def test_standardize_saves_and_restores_mean_and_sd(layer, tmp_path):
+    mean, sd = np.array([1.0, -70.0, 5.0]), np.array([2.0, 8.0, 0.5])
+    layer.adapt(mean, sd)
+    model = keras.Sequential([layer])
+    model.save_weights(tmp_path / "layer.weights.h5")
+    fresh = Standardize()
+    fresh.build((None, 3))
+    keras.Sequential([fresh]).load_weights(tmp_path / "layer.weights.h5")
+    np.testing.assert_allclose(fresh.mean, mean)
+    np.testing.assert_allclose(fresh.sd, sd)
+    assert not fresh.trainable_variables

@@ -54,9 +54,6 @@ PRIORS = {
             "C": STANDARD["C"],
             "V_th": Uniform(low=-60.0, high=-30.0),
             "membrane_noise": NOISES["membrane_noise"],
-        },
-        "tau and reset noise": {
-            "tau": STANDARD["tau"],
             "V_reset": Observed(Normal(mean=-55.0, sd=8.0)),
             "reset_noise": LogNormal(median=5.0, sigma=0.4),
         },
@@ -90,7 +87,9 @@ def stimulated(amplitude: float, *, seed: int = 1, t_max: float = 200.0, **chang
     return recording
 
 
-def recorded(V: np.ndarray, I: np.ndarray | float = 0.0, *, spikes: tuple[int, ...] = (), n_ref: int = 0) -> Recording:
+def recorded(
+    V: np.ndarray, I: np.ndarray | float = 0.0, *, spikes: tuple[int, ...] = (), n_ref: int = 0
+) -> Recording:
     """A recording made by hand; after each spike, V is held for n_ref samples."""
     V, is_spike, refractory = np.array(V, np.float32), np.zeros(len(V), bool), np.zeros(len(V), bool)
     for k in spikes:
@@ -103,7 +102,10 @@ def recorded(V: np.ndarray, I: np.ndarray | float = 0.0, *, spikes: tuple[int, .
 
 def spoiled(recordings: Recordings, *, extra: int = 0) -> Recordings:
     """The same recordings with rubbish in their padding, and `extra` more samples of it."""
-    wide = {name: np.pad(getattr(recordings, name), ((0, 0), (0, extra))) for name in ("V", "I", "spikes", "refractory")}
+    wide = {
+        name: np.pad(getattr(recordings, name), ((0, 0), (0, extra)))
+        for name in ("V", "I", "spikes", "refractory")
+    }
     padding = np.arange(wide["V"].shape[1]) >= recordings.n_samples[:, None]
     for name, rubbish in {"V": np.nan, "I": np.inf, "spikes": True, "refractory": True}.items():
         wide[name][padding] = rubbish

@@ -9,7 +9,7 @@ import pytest
 matplotlib.use("Agg")
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-import jax  # noqa: E402
+import jax
 
 jax.config.update("jax_enable_x64", True)
 
@@ -23,7 +23,7 @@ RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 
 @pytest.fixture(scope="session")
 def real_recordings() -> Path:
-    """The folder of real recordings; a test that needs it is skipped only where it is missing, and fails in CI."""
+    """The folder of real recordings; where it is missing, a test is skipped, but fails in CI."""
     if not RECORDINGS.is_dir():
         message = f"real recordings are expected in {RECORDINGS.name}/ beside the project"
         if os.environ.get("CI"):
@@ -34,7 +34,7 @@ def real_recordings() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_config() -> "Config":
-    """The preset `quick`, cut down to seconds: everything works on it, and little that it says is accurate."""
+    """The preset `quick`, cut down to seconds: everything works, and little that it says is accurate."""
     from leakyflow.training.config import load_config
 
     config = load_config("quick")

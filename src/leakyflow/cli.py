@@ -109,11 +109,12 @@ def main() -> None:
     app()
 
 
-def show_version(wanted: bool) -> None:
-    """Print the version and end."""
+def show_version(wanted: bool) -> bool:
+    """Print the version and end, if that is wanted."""
     if wanted:
         out.print(__version__)
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

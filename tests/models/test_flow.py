@@ -13,7 +13,7 @@ from leakyflow.models.flow import Coupling, InvertibleBatchNormalization, build_
 
 FLOWS = {
     f"{transform}, {normalization}": FlowConfig(
-        depth=2, transform=transform, widths=(8, 6), normalization=normalization
+        depth=2, transform=transform, widths=(8, 8), normalization=normalization
     )
     for transform, normalization in itertools.product(("affine", "spline"), ("batch", "activation", "none"))
 }
@@ -65,24 +65,28 @@ def test_inverse_after_forward_is_the_identity(flow):
 
 
 def test_log_det_is_that_of_the_jacobian(flow):
-    x, conditions = inputs(16, 4)
+    x, conditions = inputs(200, 4)
 
-    def forward(x: jax.Array, c: jax.Array) -> jax.Array:
-        return flow(x[None], conditions=c[None])[0]
+    def column(axis: int) -> jax.Array:
+        """Of the Jacobian of every row: rows do not mix in inference."""
+        direction = jnp.zeros_like(x).at[:, axis].set(1.0)
+        return jax.jvp(lambda x: flow(x, conditions=conditions), (x,), (direction,))[1]
 
-    jacobian = jax.jit(jax.vmap(jax.jacobian(forward)))(x, conditions)
+    jacobian = jnp.stack([column(axis) for axis in range(4)], axis=-1)
     z, log_density = flow(x, conditions=conditions, density=True)
     base = -0.5 * (z**2).sum(-1) - 2 * np.log(2 * np.pi)
     np.testing.assert_allclose(log_density - base, np.linalg.slogdet(jacobian)[1], atol=1e-3)
 
 
 @pytest.mark.parametrize("n_params", [1, 2])
-def test_density_integrates_to_one(config, n_params):
-    flow = built(config, n_params)
+@pytest.mark.parametrize("name", ["affine, batch", "spline, activation"])
+def test_density_integrates_to_one(name, n_params):
+    flow = built(FLOWS[name], n_params)
     grid = np.linspace(-15.0, 15.0, {1: 3001, 2: 401}[n_params])
     x = np.stack(np.meshgrid(*[grid] * n_params), axis=-1).reshape(-1, n_params).astype(np.float32)
     conditions = np.broadcast_to(np.asarray(inputs(1, 1)[1]), (len(x), N_CONDITIONS))
-    density = np.exp(np.asarray(flow(x, conditions=conditions, density=True)[1], float))
+    log_density = jax.jit(lambda x, c: flow(x, conditions=c, density=True)[1])(x, conditions)
+    density = np.exp(np.asarray(log_density, float))
     # Kinks of the splines and the spacing of 0.075 in two dimensions.
     assert density.sum() * (grid[1] - grid[0]) ** n_params == pytest.approx(1.0, abs=5e-3)
 
@@ -97,7 +101,7 @@ def test_each_setting_is_taken(config):
     assert names.count("InvertibleBatchNormalization") == 1 * (config.normalization == "batch")
     assert names[-1] == "Coupling"
     for half in (half for coupling in couplings for half in (coupling.coupling1, coupling.coupling2)):
-        assert [block.width for block in half.subnet.blocks] == [8, 6]
+        assert [block.width for block in half.subnet.blocks] == [8, 8]
         assert half.subnet.residual is False
         if config.transform == "spline":
             assert half.transform.get_config()["default_domain"] == (-6.0, 6.0, -6.0, 6.0)
@@ -111,11 +115,13 @@ def test_a_setting_that_bayesflow_ignores_is_an_error(monkeypatch):
 
     class Forgetful(Coupling):
         def __init__(self, *args: object, subnet_kwargs: dict, **kwargs: object) -> None:
-            misspelt = {"widhts" if name == "widths" else name: value for name, value in subnet_kwargs.items()}
+            misspelt = {
+                "widhts" if name == "widths" else name: value for name, value in subnet_kwargs.items()
+            }
             super().__init__(*args, subnet_kwargs=misspelt, **kwargs)
 
     monkeypatch.setattr(flow_module, "Coupling", Forgetful)
-    with pytest.raises(RuntimeError, match=r"with widths=\(128, 128\), not \(64,\)|with widths=.*not \(64,\)"):
+    with pytest.raises(RuntimeError, match=r"with widths=.*, not \(64,\)"):
         build_flow(FlowConfig(widths=(64,)))
 
 

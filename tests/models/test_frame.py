@@ -32,7 +32,14 @@ def simulate_and_frame(name: str) -> Simulated:
     theta, recordings = simulated(config, N)
     frame = laplace_frame(config.parameters, compress(recordings))
     z = config.parameters.to_unconstrained(theta)
-    return Simulated(config.parameters, recordings, frame, z, to_frame(frame, z[:, None])[0][:, 0], recordings.spikes.any(1))
+    return Simulated(
+        config.parameters,
+        recordings,
+        frame,
+        z,
+        to_frame(frame, z[:, None])[0][:, 0],
+        recordings.spikes.any(1),
+    )
 
 
 @pytest.fixture(scope="module", params=PRIORS)
@@ -78,8 +85,8 @@ def test_centre_root_and_features_are_finite_and_the_root_is_positive_definite(c
     np.testing.assert_allclose(case.frame.root, np.swapaxes(case.frame.root, 1, 2), atol=1e-14)
 
 
-# What a Laplace approximation may miss where the posterior is not normal. A noisy threshold is skewed, for it may
-# lie further up if its noise is larger; so is the scatter of one or two resets.
+# What a Laplace approximation may miss where the posterior is not normal. A noisy threshold is skewed, for it
+# may lie further up if its noise is larger; so is the scatter of one or two resets.
 ALLOWED = {"mean": 0.2, "sd": 0.15}
 ALLOWED_IF_SKEWED = {"mean": 0.5, "sd": 0.4}
 
@@ -140,7 +147,7 @@ def test_threshold_of_a_silent_recording_has_its_truncated_prior(standard):
 
 
 def test_posterior_of_the_resting_potential_is_exact():
-    """All else known, the recording is linear in V_rest with normal noise: the posterior is normal in closed form."""
+    """All else known, recordings are linear in V_rest with normal noise: the posterior is normal."""
     mean, sd = -72.0, 6.0
     prior = Prior(NEURON._asdict() | {"V_rest": Normal(mean=mean, sd=sd), "V_th": 1000.0})
     config = SimulatorConfig(dt=DT, duration=(100.0, 300.0), parameters=prior, stimuli=STIMULI)
@@ -149,11 +156,14 @@ def test_posterior_of_the_resting_potential_is_exact():
     tau, C, noise = NEURON.tau, NEURON.C, NEURON.membrane_noise
     for i, recording in enumerate(recordings):
         V, I = recording.V.astype(float), recording.I.astype(float)
-        # Each step measures V_rest with an SD of noise sqrt(dt) tau / dt, the first sample with noise sqrt(tau / 2).
+        # Each step measures V_rest with an SD of noise tau / sqrt(dt), the first sample with
+        # noise sqrt(tau / 2).
         steps = tau * (np.diff(V) / DT - I[:-1] / C) + V[:-1]
         first = V[0] - tau / C * I[0]
         precision = 1 / sd**2 + len(steps) * DT / (noise * tau) ** 2 + 2 / (noise**2 * tau)
-        centre = (mean / sd**2 + steps.sum() * DT / (noise * tau) ** 2 + first * 2 / (noise**2 * tau)) / precision
+        centre = (
+            mean / sd**2 + steps.sum() * DT / (noise * tau) ** 2 + first * 2 / (noise**2 * tau)
+        ) / precision
         assert frame.centre[i, 0] == pytest.approx((centre - mean) / sd, abs=1e-7)
         assert frame.root[i, 0, 0] == pytest.approx(precision**-0.5 / sd, rel=1e-7)
     z = prior.to_unconstrained(theta)[:, None]
@@ -216,8 +226,8 @@ def test_features_have_one_length_whatever_the_recording():
     far = Recordings.from_list([EXTREMES["V far below the prior"]])
     near = Recordings.from_list([EXTREMES["500 spikes"]])
     shapes = [frame_features(laplace_frame(PRIORS["bounded"], compress(one))).shape for one in (far, near)]
-    # Least score, bound and scale of V_th, then centre, SDs and correlations of three.
-    assert shapes == [(1, 3 + 3 + 3 + 3)] * 2
+    # Least score, bound and scale of V_th, then centre, SDs and correlations of four.
+    assert shapes == [(1, 3 + 4 + 4 + 6)] * 2
 
 
 def test_prior_frame_is_the_identity():
@@ -231,13 +241,19 @@ def test_prior_frame_is_the_identity():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"measurement_noise": 0.5}, {"measurement_noise": LogNormal(median=0.5, sigma=0.5)}, {"membrane_noise": 0.0}],
+    [
+        {"measurement_noise": 0.5},
+        {"measurement_noise": LogNormal(median=0.5, sigma=0.5)},
+        {"membrane_noise": 0.0},
+    ],
     ids=["measurement noise", "inferred measurement noise", "no membrane noise"],
 )
 def test_a_likelihood_without_closed_form_is_refused(standard, changes):
     prior = Prior(NEURON._asdict() | STANDARD | changes)
     with pytest.raises(ValueError, match='Set standardize = "prior" for this prior'):
         laplace_frame(prior, compress(standard.recordings[:1]))
+
+
 @pytest.mark.parametrize("least", [-30.0, -5.0, 0.0, 5.0, 25.0])
 def test_scores_above_a_wall_are_those_of_the_truncated_normal(least):
     """By quadrature in logs: the share below x is an integral of the density from the wall."""

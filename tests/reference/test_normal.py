@@ -39,7 +39,7 @@ def test_ndtri_is_the_quantile_and_its_slope_one_over_the_density():
     p = scipy.special.ndtr(z)
     np.testing.assert_allclose(ndtri(jnp.asarray(p)), scipy.special.ndtri(p), rtol=1e-12, atol=1e-12)
     density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-    # Near 1 a p in double precision stands for all z within EPS / density, z times which is what the slope can err.
+    # Near 1 a p in double precision stands for all z within EPS / density; the slope errs by z times that.
     rounded = EPS / density * (np.abs(z) + 1) * (z > 0)
     slope = np.asarray(jax.jit(jax.vmap(jax.grad(ndtri)))(jnp.asarray(p)))
     assert np.all(np.abs(slope * density - 1) <= 1e-11 + 2 * rounded)
@@ -48,7 +48,9 @@ def test_ndtri_is_the_quantile_and_its_slope_one_over_the_density():
     assert np.all(np.abs(curvature * density**2 - z) <= (1e-11 + 4 * rounded) * (np.abs(z) + 1))
 
 
-@pytest.mark.parametrize("function", [log_ndtr, lambda x: ndtri(jnp.exp(log_ndtr(x)))], ids=["log_ndtr", "ndtri"])
+@pytest.mark.parametrize(
+    "function", [log_ndtr, lambda x: ndtri(jnp.exp(log_ndtr(x)))], ids=["log_ndtr", "ndtri"]
+)
 def test_derivatives_stay_finite_where_a_threshold_can_be(function):
     x = jnp.linspace(-35.0, 7.0, 85)
     assert np.isfinite(jax.jit(jax.vmap(jax.grad(function)))(x)).all()

@@ -1,16 +1,13 @@
 import math
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.special
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leakyflow.recordings.recording import Recording, Recordings
-from leakyflow.simulator.lif import BLOCK, _draw_noise, _normal, n_refractory, simulate, simulate_traces
+from leakyflow.simulator.lif import BLOCK, n_refractory, simulate, simulate_traces
 from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.stimuli import from_array, square
 
@@ -187,17 +184,6 @@ def test_innovations_are_standard_normal_and_independent():
     assert scipy.stats.kstest(1.02 * z.ravel(), "norm").pvalue < 1e-3
 
 
-def test_normal_scores_are_the_inverse_of_the_distribution_function():
-    # Every 4096th of the 2^32 words, and both ends.
-    words = np.append(np.arange(0, 2**32, 2**12, dtype=np.uint64), 2**32 - 1).astype(np.uint32)
-    x = ((words.view(np.int32) >> 8) + 0.5) / 2**23
-    z = np.asarray(_normal(jnp.asarray(words)), float)
-    truth = math.sqrt(2) * scipy.special.erfinv(x)
-    # Single precision has 6e-8; near the ends, where 1 - x^2 has few digits left, the table is good to 1e-6.
-    np.testing.assert_allclose(z, truth, rtol=2e-6, atol=1e-9)
-    assert np.abs(z).max() < 5.5
-
-
 def excess(recordings: Recordings, p: Parameters) -> float:
     """Spikes beyond the number that the hazard Phi((m - V_th) / sd) predicts, in SD of that number."""
     sd = np.sqrt(recordings.dt * p.membrane_noise**2 + p.threshold_noise**2)
@@ -277,14 +263,6 @@ def test_switching_a_noise_on_leaves_the_membrane_noise_alone(kind):
     assert np.any(on.V[first:] != off.V[first:])
 
 
-def test_noises_are_independent_of_each_other():
-    with jax.enable_x64(True):
-        noises = _draw_noise(jnp.asarray(3), jnp.arange(64), 2000, (True, True, True))
-    z = np.array([np.asarray(noise, float).ravel() for noise in noises])
-    correlation = z @ z.T / z.shape[1]
-    np.testing.assert_allclose(correlation, np.eye(4), atol=5 * math.sqrt(2 / z.shape[1]))
-
-
 # Symmetries.
 
 
@@ -357,7 +335,7 @@ def assert_same(one: dict, other: dict) -> None:
         np.array([N - 1]),
         np.arange(3, 11),
         np.arange(N)[::-1].copy(),
-        np.array([5, 5, 200, 280]),
+        np.array([5, 5, 100, N - 20]),
     ],
     ids=["first", "last", "few", "backwards", "scattered"],
 )

@@ -281,7 +281,7 @@ def _draw_rates(axes: Axes, found: PriorPredictive) -> None:
 
 def _draw_extremes(axes: Axes, found: PriorPredictive) -> None:
     low, high = np.quantile([found.lowest, found.highest], [0.001, 0.999])
-    bins = np.linspace(float(low), float(high), 60)
+    bins = np.linspace(float(low), float(high), 60).tolist()
     axes.hist(found.lowest, bins, color=BLUE, alpha=0.6, label="least")
     axes.hist(found.highest, bins, color=ORANGE, alpha=0.6, label="greatest")
     for bound in (LOWEST, HIGHEST):

@@ -95,7 +95,7 @@ class Coupling(bf.networks.inference.coupling.layers.DualCoupling):
     """A coupling that also takes a single parameter, which it transforms as a whole, by the conditions alone."""
 
     def build(self, xz_shape: Shape, conditions_shape: Shape | None = None) -> None:  # noqa: D102
-        if xz_shape[-1] > 1:
+        if xz_shape[-1] != 1:
             super().build(xz_shape, conditions_shape)
             return
         self.pivot = 0

@@ -236,12 +236,11 @@ def _truncated_normal(
     location, scale = np.zeros_like(bound), np.ones_like(bound)
     noise = np.broadcast_to(np.reshape(noise, (-1, 1)), at_spikes.shape)
     # From the wall outwards: the first expansion is where the voltage certainly was.
-    z = np.maximum(bound, -LARGEST_SCORE)
+    z = mean = before = np.maximum(bound, -LARGEST_SCORE)
     for iteration in range(12):
-        if iteration > 0:
-            # The way is halved where the map of the prior bends so much that the search would swing.
-            z = mean if iteration < 6 else 0.5 * (z + mean)
-            before = mean
+        # The way is halved where the map of the prior bends so much that the search would swing.
+        z = mean if iteration < 6 else 0.5 * (z + mean)
+        before = mean
         stretch = np.exp(np.asarray(V_th.log_det_jacobian(z)))[:, None]  # mV per unit of score
         margin = (at_spikes - np.asarray(V_th.from_unconstrained(z))[:, None]) / noise
         ratio = _hazard(-margin)
@@ -271,7 +270,8 @@ def _laplace_solver(
         standard = -ndtri(ndtr((location - bound) / scale) * ndtr(-u))
         z = jnp.where(jnp.isfinite(bound), location + scale * standard, u)
         log_det = jnp.where(jnp.isfinite(bound), 0.5 * (standard**2 - u**2), 0.0)
-        # Of the observed ones only the reset may enter another's likelihood: its mean is seen, its scatter typical.
+        # Of the observed ones only the reset may enter another's likelihood: its mean is seen, its scatter is
+        # taken as typical.
         released = jnp.sum(s.weight * s.V_released) / jnp.maximum(jnp.sum(s.weight), 1.0)
         values: dict[str, Any] = dict.fromkeys(Parameters._fields, 0.0) | {"V_reset": released} | dict(known)
         inferred = {name: prior.from_unconstrained(z[i]) for i, (name, prior) in enumerate(distributions)}

@@ -1,5 +1,6 @@
 """The whole estimator: what BayesFlow is given of a recording, and the approximator it trains."""
 
+import io
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -130,10 +131,12 @@ class Network:
 
     def save_weights(self, path: Path) -> None:
         """Write the weights, and only them, to an HDF5 file: arrays numbered in the order of construction."""
-        with h5py.File(path, "w") as file:
+        buffer = io.BytesIO()  # HDF5 itself crashes the process on a full disk
+        with h5py.File(buffer, "w") as file:
             for i, weight in enumerate(self.approximator.weights):
                 file[f"{i:04d}"] = keras.ops.convert_to_numpy(weight)
                 file[f"{i:04d}"].attrs["path"] = weight.path
+        path.write_bytes(buffer.getvalue())
 
     def load_weights(self, path: Path) -> None:
         """Read weights written by `save_weights`; nothing in the file is executed.

@@ -168,8 +168,7 @@ class Posterior:
             raise ValueError(
                 f"The network `{self.name}` takes recordings of {shortest:g} to {longest:g} ms, got "
                 f"{durations[bad][0]:g} ms ({bad.sum()} of {bad.size} recordings; first: "
-                f"{recordings.names[bad.argmax()] or bad.argmax()}). Choose a window with start= and stop= "
-                "(--start and --stop on the command line)."
+                f"{recordings.names[bad.argmax()] or bad.argmax()}). Choose a window with start= and stop=."
             )
         return recordings, single
 

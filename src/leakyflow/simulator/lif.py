@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from leakyflow.recordings.recording import Recording, Recordings
+from leakyflow.simulator.noise import SPARED, Noise, draw_noise
 from leakyflow.simulator.parameters import UNITS, Parameters
 from leakyflow.simulator.stimuli import Stimulus
 
@@ -24,20 +25,8 @@ __all__ = ["Traces", "check_parameters", "check_seed", "n_refractory", "simulate
 
 # Every call runs blocks of this many neurons, padded if need be, so that a neuron meets the same compiled
 # arithmetic, and hence gives the same bits, whatever the batch it came in.
-BLOCK = 256
-# The noises of which nothing is drawn where they are zero for everyone; that never changes another's stream.
-SPARED = ("threshold", "reset", "measurement")
+BLOCK = 128
 FREE, SPIKE, REFRACTORY = 0, 1, 2
-
-# Of the inverse error function, highest power first.
-CENTRE = (
-    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
-    -0.00417768164, 0.246640727, 1.50140941,
-)  # fmt: skip
-TAIL = (
-    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613,
-    0.00943887047, 1.00167406, 2.83297682,
-)  # fmt: skip
 
 
 class Traces(NamedTuple):
@@ -46,15 +35,6 @@ class Traces(NamedTuple):
     V: Float32[np.ndarray, "dataset time"]  # mV
     spikes: Bool[np.ndarray, "dataset time"]
     refractory: Bool[np.ndarray, "dataset time"]
-
-
-class Noise(NamedTuple):
-    """Standard normal draws, one per sample; None where no neuron uses them."""
-
-    membrane: Float32[Array, "dataset time"]
-    threshold: Float32[Array, "dataset time"] | None
-    reset: Float32[Array, "dataset time"] | None
-    measurement: Float32[Array, "dataset time"] | None
 
 
 def simulate(parameters: Parameters, stimulus: Stimulus, *, seed: int) -> Recording | Recordings:
@@ -152,7 +132,7 @@ def _simulate_block(
     noisy: tuple[bool, ...],
 ) -> tuple[Array, Array, Array]:
     """Integrate one block. Time is the leading axis within: neurons side by side are stepped together."""
-    noise = _draw_noise(seed, index, I.shape[1] + 1, noisy)
+    noise = draw_noise(seed, index, I.shape[1] + 1, noisy)
     first, later = jax.tree.map(lambda z: z[0], noise), jax.tree.map(lambda z: z[1:], noise)
     noise_per_step = jnp.sqrt(dt) * p.membrane_noise
     per_step = _PerStep(n_ref + 1, dt / p.tau, dt / p.C, noise_per_step, _single_below(jnp.asarray(p.V_th)))
@@ -202,50 +182,6 @@ def _step(
     V = jnp.where(still, V, jnp.where(spike, released, U))
     held = jnp.where(spike, n_held, jnp.maximum(held - 1, 0))
     return _State(V, held, error), (single, kind)
-
-
-def _draw_noise(seed: Array, index: Array, n_time: int, noisy: tuple[bool, ...]) -> Noise:
-    """Number k of stream i depends on (seed, i, k) alone: JAX's threefry counts positions, not calls.
-
-    One threefry call gives 64 bits, enough for two of the four noises.
-    """
-
-    def words(pair: int) -> tuple[Array, Array]:
-        key = jax.random.fold_in(jax.random.key(seed), pair)
-        keys = jax.vmap(partial(jax.random.fold_in, key))(index)
-        bits = jax.vmap(lambda k: jax.random.bits(k, (n_time,), jnp.uint64), out_axes=1)(keys)
-        return (bits >> 32).astype(jnp.uint32), bits.astype(jnp.uint32)
-
-    on = dict(zip(SPARED, noisy, strict=True))
-    membrane, reset = words(0)
-    threshold, measurement = words(1)
-    return Noise(
-        _normal(membrane),
-        _normal(threshold) if on["threshold"] else None,
-        _normal(reset) if on["reset"] else None,
-        _normal(measurement) if on["measurement"] else None,
-    )
-
-
-def _normal(word: Array) -> Array:
-    """Standard normal from 32 random bits, by the inverse of its distribution function; symmetric about 0.
-
-    M. Giles (2012), Approximating the erfinv function, GPU Computing Gems Jade Edition, chapter 10; for
-    single precision. `jax.lax.erf_inv` has the same table and takes half as long again.
-    """
-    # The 24 highest bits, and a half so that neither end is reached: all exact in single precision.
-    signed = jax.lax.bitcast_convert_type(word, jnp.int32) >> 8
-    x = (signed.astype(jnp.float32) + 0.5) * jnp.float32(2.0**-23)
-    w = -jnp.log((1 - x) * (1 + x))
-    factor = jnp.where(w < 5, _polynomial(CENTRE, w - 2.5), _polynomial(TAIL, jnp.sqrt(w) - 3))
-    return jnp.float32(2.0**0.5) * factor * x
-
-
-def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
-    value = jnp.float32(coefficients[0])
-    for coefficient in coefficients[1:]:
-        value = value * x + jnp.float32(coefficient)
-    return jnp.asarray(value)
 
 
 def _single_below(V_th: Array) -> Array:

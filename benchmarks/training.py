@@ -1,0 +1,135 @@
+"""How far is a training step from the machine's own speed, and how much memory does training take?
+
+    python benchmarks/training.py
+    python benchmarks/training.py --memory /tmp/leakyflow-memory
+
+The first line compares, for each network, the time of a training step with the time that its floating-point
+operations take at this machine's measured matrix-multiply rate. The second trains on 100,000 recordings, a process
+for each network, and reports the peak memory. Results go to `benchmarks/results/training.json`.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import leakyflow as lf
+from leakyflow.models.config import SummaryConfig
+from leakyflow.training.config import Config
+
+RESULTS = Path(__file__).parent / "results" / "training.json"
+N_SIMULATIONS, N_EPOCHS, BATCH = 5_400, 4, 256
+
+
+def variants() -> dict[str, Config]:
+    """The presets, and the third summary network."""
+    configs = {name: lf.load_config(name) for name in ("standard", "recording", "lstm")}
+    both = replace(configs["lstm"].network, summary=replace(configs["lstm"].network.summary, kind="both"))
+    configs["both"] = replace(configs["lstm"], name="both", network=both)
+    return configs
+
+
+def multiply_rate(n: int = 1024, repeats: int = 20) -> float:
+    """Floating-point operations per second of a float32 matrix product, the best of several."""
+    import jax
+    import jax.numpy as jnp
+
+    x = jnp.ones((n, n), jnp.float32)
+    product = jax.jit(lambda a: a @ a)
+    product(x).block_until_ready()
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        product(x).block_until_ready()
+        times.append(time.perf_counter() - began)
+    return 2 * n**3 / min(times)
+
+
+def step_operations(config: Config) -> float:
+    """Multiplications and additions of a training step: three times those of the forward pass."""
+    from leakyflow.models.network import Network
+
+    network = Network(config.network, config.simulator, seed=1)
+    summary: SummaryConfig = config.network.summary
+    n_patches = -(-config.simulator.n_time // summary.patch)
+    per_row = 0
+    for weight in network.approximator.trainable_weights:
+        if len(weight.shape) == 2:
+            times = n_patches if "lstm" in weight.path else 1
+            per_row += 2 * int(np.prod(weight.shape)) * times
+    return 3.0 * per_row * config.training.batch_size
+
+
+def step_seconds(config: Config, folder: Path) -> float:
+    """Seconds of a training step: the fastest epoch after the first, which compiles."""
+    training = replace(config.training, n_simulations=N_SIMULATIONS, epochs=N_EPOCHS, batch_size=BATCH)
+    config = replace(config, training=training)
+    dataset = lf.make_dataset(config, N_SIMULATIONS, seed=1)
+    run = lf.train(config, dataset, out=folder)
+    return min(row["seconds"] for row in run.history[1:]) / (training.n_training // BATCH)
+
+
+def measure_steps() -> dict[str, dict[str, float]]:
+    """The table of steps; the multiply rate is measured beside each network, for the machine is shared."""
+    import tempfile
+
+    table = {}
+    for name, config in variants().items():
+        with tempfile.TemporaryDirectory() as folder:
+            seconds = step_seconds(config, Path(folder) / "run")
+        rate, operations = multiply_rate(), step_operations(config)
+        table[name] = {
+            "step_ms": 1e3 * seconds,
+            "operations_M": operations / 1e6,
+            "multiply_GFLOPs": rate / 1e9,
+            "ratio": seconds * rate / operations,
+        }
+        print(f"{name:10s} " + "  ".join(f"{key} {value:.3g}" for key, value in table[name].items()))
+    return table
+
+
+def measure_memory(folder: Path) -> dict[str, float]:
+    """Peak memory, in GiB, of an epoch on 100,000 recordings, each in a process of its own."""
+    peaks = {}
+    for name in ("standard", "lstm"):
+        command = [sys.executable, __file__, "--epoch-of", name, "--memory", str(folder)]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        peaks[name] = float(printed.split()[-1])
+        print(f"{name:10s} peak {peaks[name]:.2f} GiB")
+    return peaks
+
+
+def train_one_epoch(name: str, folder: Path) -> None:
+    """Simulate if need be, train one epoch and print the peak memory."""
+    config = variants()[name]
+    config = replace(config, training=replace(config.training, epochs=1))
+    dataset = lf.make_dataset(config, config.training.n_simulations, seed=1, out=folder / "dataset.zarr")
+    lf.train(config, dataset, out=folder / f"{name}-{time.time_ns()}")
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+
+
+def main() -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--memory", type=Path, help="folder for 100,000 recordings (about 1 GB)")
+    parser.add_argument("--epoch-of", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.epoch_of:
+        train_one_epoch(arguments.epoch_of, arguments.memory)
+        return
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if arguments.memory:
+        results["peak_memory_GiB"] = measure_memory(arguments.memory)
+    else:
+        results["steps"] = measure_steps()
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

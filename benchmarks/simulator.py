@@ -35,17 +35,11 @@ BRIAN2 = Path(__file__).parent / "simulator_brian2.py"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--brian-python", type=Path, help="interpreter of Brian2's environment; left out if not given"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--brian-python", type=Path, help="interpreter of Brian2's environment; left out if not given")
     parser.add_argument("--neurons", type=int, default=2048)
     parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument(
-        "--recordings", type=int, default=100_000, help="for the dataset on disk; 0 leaves it out"
-    )
+    parser.add_argument("--recordings", type=int, default=100_000, help="for the dataset on disk; 0 leaves it out")
     parser.add_argument("--folder", type=Path, help="where the dataset is written for a while; 2 GB")
     parser.add_argument("--worker", choices=("trace", "dataset"), help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)

@@ -87,9 +87,7 @@ def stimulated(amplitude: float, *, seed: int = 1, t_max: float = 200.0, **chang
     return recording
 
 
-def recorded(
-    V: np.ndarray, I: np.ndarray | float = 0.0, *, spikes: tuple[int, ...] = (), n_ref: int = 0
-) -> Recording:
+def recorded(V: np.ndarray, I: np.ndarray | float = 0.0, *, spikes: tuple[int, ...] = (), n_ref: int = 0) -> Recording:
     """A recording made by hand; after each spike, V is held for n_ref samples."""
     V, is_spike, refractory = np.array(V, np.float32), np.zeros(len(V), bool), np.zeros(len(V), bool)
     for k in spikes:
@@ -103,8 +101,7 @@ def recorded(
 def spoiled(recordings: Recordings, *, extra: int = 0) -> Recordings:
     """The same recordings with rubbish in their padding, and `extra` more samples of it."""
     wide = {
-        name: np.pad(getattr(recordings, name), ((0, 0), (0, extra)))
-        for name in ("V", "I", "spikes", "refractory")
+        name: np.pad(getattr(recordings, name), ((0, 0), (0, extra))) for name in ("V", "I", "spikes", "refractory")
     }
     padding = np.arange(wide["V"].shape[1]) >= recordings.n_samples[:, None]
     for name, rubbish in {"V": np.nan, "I": np.inf, "spikes": True, "refractory": True}.items():

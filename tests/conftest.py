@@ -50,9 +50,7 @@ def tiny_dataset(tiny_config: "Config") -> "Dataset":
 
 
 @pytest.fixture(scope="session")
-def tiny_run(
-    tiny_config: "Config", tiny_dataset: "Dataset", tmp_path_factory: pytest.TempPathFactory
-) -> "Run":
+def tiny_run(tiny_config: "Config", tiny_dataset: "Dataset", tmp_path_factory: pytest.TempPathFactory) -> "Run":
     """A finished run of the tiny network; its folder is shared, so leave it as it is."""
     from leakyflow.training.fit import train
 

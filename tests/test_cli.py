@@ -419,9 +419,7 @@ def test_without_a_network_the_error_says_how_to_train_one(cell):
     assert "leakyflow train --config recording --out runs/recording" in said(result)
 
 
-@pytest.mark.parametrize(
-    ("network", "words"), [("nowhere", "No network `nowhere`"), (".", "no trained network")]
-)
+@pytest.mark.parametrize(("network", "words"), [("nowhere", "No network `nowhere`"), (".", "no trained network")])
 def test_what_is_no_network_is_refused(cell, network, words):
     result = leakyflow_("infer", cell, "--network", network)
     assert is_one_screen(result)
@@ -521,8 +519,6 @@ def test_run_takes_less_than_three_minutes_and_learns(tmp_path):
     assert time.perf_counter() - began < 180.0
     assert result.stderr == ""
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", result.stdout)
-    table = np.genfromtxt(
-        tmp_path / "quick/diagnostics.csv", delimiter=",", names=True, dtype=None, encoding="utf-8"
-    )
+    table = np.genfromtxt(tmp_path / "quick/diagnostics.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
     assert (table["rmse"] < 0.7 * table["prior_sd"]).all()
     assert (table["contraction"] > 0.5).all()

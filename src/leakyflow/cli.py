@@ -54,9 +54,7 @@ PURPOSES = {
     "recording": "Real cells: noisy threshold, many stimuli, own reset",
 }
 # Arguments of `read_recording` that its errors name, and the options that set them.
-OPTIONS = {
-    name: "--" + name.replace("_", "-") for name in ("sweep", "channel", "current", "start", "stop", "t_ref")
-}
+OPTIONS = {name: "--" + name.replace("_", "-") for name in ("sweep", "channel", "current", "start", "stop", "t_ref")}
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -94,9 +92,7 @@ ChannelOption = Annotated[
 ]
 CurrentOption = Annotated[
     str | None,
-    typer.Option(
-        help="Injected current, where the file leaves it open: channel, 'command', or the other IBW file."
-    ),
+    typer.Option(help="Injected current, where the file leaves it open: channel, 'command', or the other IBW file."),
 ]
 
 
@@ -163,9 +159,7 @@ def simulate(
     config: ConfigOption,
     folder: Annotated[Path, typer.Option("--out", help="Zarr folder to write.")],
     n: Annotated[int | None, typer.Option(min=1, help="Recordings.  \\[default: as configured]")] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the dataset.  \\[default: as configured]")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the dataset.  \\[default: as configured]")] = None,
 ) -> None:
     """Simulate a dataset. Interrupted, the same command continues to the same bits."""
     from leakyflow.training.config import load_config
@@ -186,24 +180,18 @@ def simulate(
 )
 def train(
     folder: Annotated[Path, typer.Option("--out", help="Folder of the run.")],
-    config: Annotated[
-        str | None, typer.Option("--config", "-c", help="A preset's name or a TOML file.")
-    ] = None,
+    config: Annotated[str | None, typer.Option("--config", "-c", help="A preset's name or a TOML file.")] = None,
     dataset: Annotated[
         Path | None, typer.Option(help="From `leakyflow simulate`.  \\[default: simulated into the run]")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out, under its settings.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, under its settings.")] = False,
 ) -> None:
     """Train a network. Interrupted, it resumes to the same weights."""
     from leakyflow.training.config import load_config
     from leakyflow.training.run import CONFIG
 
     if resume == (config is not None):
-        raise typer.BadParameter(
-            "Pass either --config for a new run, or --resume for one that was interrupted."
-        )
+        raise typer.BadParameter("Pass either --config for a new run, or --resume for one that was interrupted.")
     if resume and not (folder / CONFIG).is_file():
         raise FileNotFoundError(f"No run to resume in {folder}. Start one with --config.")
     settings = load_config(folder / CONFIG if config is None else config)
@@ -223,21 +211,13 @@ def train(
 )
 def infer(
     file: FileArgument,
-    sweep: Annotated[
-        list[int] | None, typer.Option(help="Number of the sweep, from 0; repeat for more.")
-    ] = None,
+    sweep: Annotated[list[int] | None, typer.Option(help="Number of the sweep, from 0; repeat for more.")] = None,
     channel: ChannelOption = None,
     current: CurrentOption = None,
-    start: Annotated[
-        float | None, typer.Option(help="Begin of the window, in ms, with the cell at rest.")
-    ] = None,
+    start: Annotated[float | None, typer.Option(help="Begin of the window, in ms, with the cell at rest.")] = None,
     stop: Annotated[float | None, typer.Option(help="End of the window, in ms.")] = None,
-    t_ref: Annotated[
-        float | None, typer.Option(help="Refractory period, in ms.  \\[default: from spikes]")
-    ] = None,
-    network: Annotated[
-        str | None, typer.Option(help="Folder of a run, or name of a shipped network.")
-    ] = None,
+    t_ref: Annotated[float | None, typer.Option(help="Refractory period, in ms.  \\[default: from spikes]")] = None,
+    network: Annotated[str | None, typer.Option(help="Folder of a run, or name of a shipped network.")] = None,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws.")] = 1000,
     seed: SeedOption = 0,
     folder: Annotated[Path, typer.Option("--out", help="Folder for figures and draws.")] = Path("posteriors"),
@@ -247,9 +227,7 @@ def infer(
 
     from leakyflow.recordings.read import list_sweeps, read_recording
 
-    read = partial(
-        read_recording, file, channel=channel, current=current, start=start, stop=stop, t_ref=t_ref
-    )
+    read = partial(read_recording, file, channel=channel, current=current, start=start, stop=stop, t_ref=t_ref)
     sweeps = list(dict.fromkeys(sweep)) if sweep else [None]
     with naming_options():
         # Before the network, which takes seconds to load: what is wrong with the file is said at once.
@@ -339,11 +317,7 @@ def explained(error: Exception) -> str:
     """What to tell of an error; those of the system have only an errno and a file."""
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
-        hint = (
-            "Free some space, or pass another folder as --out."
-            if is_about_space(error)
-            else "Check the path."
-        )
+        hint = "Free some space, or pass another folder as --out." if is_about_space(error) else "Check the path."
         return f"{place}{error.strerror}. {hint}"
     if not is_ours(error):
         return f"{error}\n\nThis was not foreseen. Set LEAKYFLOW_TRACEBACK=1 to see where it happened."
@@ -417,19 +391,13 @@ def train_in(folder: Path, config: "Config", dataset: Path | None) -> "Run":
     from leakyflow.simulator.dataset import open_dataset
 
     n = config.training.n_simulations
-    data = (
-        simulate_to(folder / DATASET, config, n, config.training.seed)
-        if dataset is None
-        else open_dataset(dataset)
-    )
+    data = simulate_to(folder / DATASET, config, n, config.training.seed) if dataset is None else open_dataset(dataset)
     with timed(f"Training {config.training.epochs} epochs") as note:
         from leakyflow.training.fit import train as fit
 
         run = fit(config, data, out=folder, resume=True, progress=out.is_terminal)
         best = min(run.history, key=lambda row: row["val_loss"])
-        note.append(
-            f"best validation loss {best['val_loss']:.3f} at epoch {best['epoch']:g} of {len(run.history)}"
-        )
+        note.append(f"best validation loss {best['val_loss']:.3f} at epoch {best['epoch']:g} of {len(run.history)}")
     return run
 
 
@@ -553,9 +521,7 @@ def show_recording(recording: "Recording", sweep: "Sweep") -> None:
         spikes += f", refractory for {refractory_period(recording):.3g} ms"
     out.print(f"\n[bold]{recording.name}[/bold]", soft_wrap=True)
     out.print(f"{recording.duration:g} ms at dt {recording.dt:g} ms; {spikes}")
-    out.print(
-        f"{channels(sweep)}, here {recording.I.min():.0f} to {recording.I.max():.0f} pA", soft_wrap=True
-    )
+    out.print(f"{channels(sweep)}, here {recording.I.min():.0f} to {recording.I.max():.0f} pA", soft_wrap=True)
 
 
 # --- tables and files
@@ -638,9 +604,7 @@ def timed(task: str) -> Iterator[list[str]]:
     notes: list[str] = []
     out.print(f"{task} ...")
     yield notes
-    out.print(
-        "  " + "; ".join([f"{time.perf_counter() - began:.1f} s", *notes]), soft_wrap=True, markup=False
-    )
+    out.print("  " + "; ".join([f"{time.perf_counter() - began:.1f} s", *notes]), soft_wrap=True, markup=False)
 
 
 @contextmanager

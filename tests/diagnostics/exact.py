@@ -35,9 +35,7 @@ class Case(NamedTuple):
     log_q: np.ndarray  # (dataset,)
 
 
-def conjugate(
-    n: int = 1000, *, n_draws: int = 200, width: float = 1.0, shift: float = 0.0, seed: int = 1
-) -> Case:
+def conjugate(n: int = 1000, *, n_draws: int = 200, width: float = 1.0, shift: float = 0.0, seed: int = 1) -> Case:
     """Posteriors of n measurements; exact, unless stretched by `width` or moved by `shift` of their SD."""
     rng = np.random.default_rng(seed)
     truth = PRIOR.sample(n, seed)

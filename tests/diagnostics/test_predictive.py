@@ -34,8 +34,7 @@ PRIOR = Prior(
     }
 )
 OBSERVED = Prior(
-    PRIOR.root
-    | {"V_reset": Observed(Normal(mean=-55.0, sd=8.0)), "t_ref": Observed(Uniform(low=2.0, high=6.0))}
+    PRIOR.root | {"V_reset": Observed(Normal(mean=-55.0, sd=8.0)), "t_ref": Observed(Uniform(low=2.0, high=6.0))}
 )
 
 
@@ -115,9 +114,7 @@ def test_the_longest_refractory_period_counts_where_the_end_cuts_one():
 
 def test_scatter_of_the_reset_is_read_off_where_it_is_observed():
     prior = Prior(OBSERVED.root | {"reset_noise": Observed(LogNormal(median=4.0, sigma=0.5))})
-    assert observed_parameters(trace([100, 300], [-52.0, -58.0], 20), prior)["reset_noise"] == pytest.approx(
-        18**0.5
-    )
+    assert observed_parameters(trace([100, 300], [-52.0, -58.0], 20), prior)["reset_noise"] == pytest.approx(18**0.5)
     assert observed_parameters(trace([100], [-52.0], 20), prior)["reset_noise"] == pytest.approx(4.0)
 
 

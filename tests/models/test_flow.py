@@ -115,9 +115,7 @@ def test_a_setting_that_bayesflow_ignores_is_an_error(monkeypatch):
 
     class Forgetful(Coupling):
         def __init__(self, *args: object, subnet_kwargs: dict, **kwargs: object) -> None:
-            misspelt = {
-                "widhts" if name == "widths" else name: value for name, value in subnet_kwargs.items()
-            }
+            misspelt = {"widhts" if name == "widths" else name: value for name, value in subnet_kwargs.items()}
             super().__init__(*args, subnet_kwargs=misspelt, **kwargs)
 
     monkeypatch.setattr(flow_module, "Coupling", Forgetful)

@@ -161,9 +161,7 @@ def test_posterior_of_the_resting_potential_is_exact():
         steps = tau * (np.diff(V) / DT - I[:-1] / C) + V[:-1]
         first = V[0] - tau / C * I[0]
         precision = 1 / sd**2 + len(steps) * DT / (noise * tau) ** 2 + 2 / (noise**2 * tau)
-        centre = (
-            mean / sd**2 + steps.sum() * DT / (noise * tau) ** 2 + first * 2 / (noise**2 * tau)
-        ) / precision
+        centre = (mean / sd**2 + steps.sum() * DT / (noise * tau) ** 2 + first * 2 / (noise**2 * tau)) / precision
         assert frame.centre[i, 0] == pytest.approx((centre - mean) / sd, abs=1e-7)
         assert frame.root[i, 0, 0] == pytest.approx(precision**-0.5 / sd, rel=1e-7)
     z = prior.to_unconstrained(theta)[:, None]

@@ -19,9 +19,7 @@ def design(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def recordings() -> Recordings:
-    return Recordings.from_list(
-        [stimulated(amplitude, threshold_noise=1.0) for amplitude in (-50.0, 100.0, 250.0)]
-    )
+    return Recordings.from_list([stimulated(amplitude, threshold_noise=1.0) for amplitude in (-50.0, 100.0, 250.0)])
 
 
 def test_flat_prior_gives_ordinary_least_squares(recordings):

@@ -80,9 +80,7 @@ def regression_written_out(
     covariance = np.linalg.inv(rows.T @ rows)
     se = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(se, se)
-    at_spikes = (
-        V[at - 1] + dt * (c[0] + c[1] * V[at - 1] + c[2] * I[at - 1]) if len(at) else np.array([V_max])
-    )
+    at_spikes = V[at - 1] + dt * (c[0] + c[1] * V[at - 1] + c[2] * I[at - 1]) if len(at) else np.array([V_max])
     return {
         "leak": -c[1],
         "drift": c[0],
@@ -136,9 +134,7 @@ def test_missing_spikes_are_replaced_as_documented():
         assert silent[name] == pytest.approx(200.0)
     assert silent["released_mean"] == silent["V_first"]
     assert silent["spike_V_mean"] == silent["spike_V_least"] == silent["V_largest"]
-    assert [silent[name] for name in ("isi_sd", "isi_cv", "released_sd", "spike_V_sd", "overlap")] == [
-        0.0
-    ] * 5
+    assert [silent[name] for name in ("isi_sd", "isi_cv", "released_sd", "spike_V_sd", "overlap")] == [0.0] * 5
     assert one["latency"] == pytest.approx(80.0)
     assert one["isi_mean"] == one["isi_least"] == pytest.approx(200.0)
 

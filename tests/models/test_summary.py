@@ -74,9 +74,7 @@ def test_every_recording_is_padded_to_the_longest_duration(recordings):
     assert trace_channels(recordings, 300, 25).shape == (10, 300, 4)
 
 
-@pytest.mark.parametrize(
-    ("kind", "patch"), [("lstm", 1), ("lstm", 7), ("lstm", 25), ("both", 25), ("statistics", 25)]
-)
+@pytest.mark.parametrize(("kind", "patch"), [("lstm", 1), ("lstm", 7), ("lstm", 25), ("both", 25), ("statistics", 25)])
 def test_padding_has_no_influence_at_all(recordings, kind, patch):
     """Whatever the padding holds; and, up to the order of sums, however long it is."""
     network = built(kind, patch)
@@ -107,11 +105,7 @@ def test_summary_is_the_last_layer_of_each_branch_and_the_frame(recordings, kind
     x = inputs(recordings, kind, 25)
     summary = summarize(network, x)
     shapes = {name: values.shape for name, values in x.items()}
-    assert (
-        summary.shape
-        == (10, 6 * (2 if kind == "both" else 1) + N_FRAME)
-        == network.compute_output_shape(shapes)
-    )
+    assert summary.shape == (10, 6 * (2 if kind == "both" else 1) + N_FRAME) == network.compute_output_shape(shapes)
     np.testing.assert_allclose(summary[:, -N_FRAME:], np.arcsinh(x["frame"]), rtol=1e-6)
 
 

@@ -64,22 +64,16 @@ def write_nwb(path, V, I, dt, *, bias=None, stimulus=True, clamp="current", shif
 
     from pynwb import NWBHDF5IO, NWBFile, icephys
 
-    file = NWBFile(
-        session_description="x", identifier="x", session_start_time=datetime(2020, 1, 1, tzinfo=UTC)
-    )
+    file = NWBFile(session_description="x", identifier="x", session_start_time=datetime(2020, 1, 1, tzinfo=UTC))
     electrode = file.create_icephys_electrode(name="e", description="x", device=file.create_device(name="d"))
     common = {"electrode": electrode, "gain": 1.0, "rate": 1000.0 / dt, "starting_time": 0.0}
     if clamp == "current":
-        file.add_acquisition(
-            icephys.CurrentClampSeries(name="response", data=V * 1e-3, bias_current=bias, **common)
-        )
+        file.add_acquisition(icephys.CurrentClampSeries(name="response", data=V * 1e-3, bias_current=bias, **common))
     else:
         file.add_acquisition(icephys.VoltageClampSeries(name="response", data=I * 1e-12, **common))
     if stimulus:
         common["starting_time"] = shift
-        file.add_stimulus(
-            icephys.CurrentClampStimulusSeries(name="injected", data=I, conversion=1e-12, **common)
-        )
+        file.add_stimulus(icephys.CurrentClampStimulusSeries(name="injected", data=I, conversion=1e-12, **common))
     with NWBHDF5IO(str(path), "w") as io:
         io.write(file)
 

@@ -235,9 +235,7 @@ def test_a_file_without_a_voltage_is_refused(real_recordings):
         ("C060109A1_IDrest_ch1_328.ibw", None, 500.0, 1300.0, 3, 6.0),
     ],
 )
-def test_real_windows_give_their_spikes_and_period(
-    real_recordings, file, sweep, start, stop, n_spikes, t_ref
-):
+def test_real_windows_give_their_spikes_and_period(real_recordings, file, sweep, start, stop, n_spikes, t_ref):
     found = read_recording(real_recordings / file, sweep=sweep, start=start, stop=stop)
     assert found.spikes.sum() == n_spikes
     assert found.refractory.sum() * 0.2 == pytest.approx(n_spikes * t_ref)

@@ -18,9 +18,7 @@ def resampled(V, dt_file, dt):
 def test_offset_and_ramp_pass_unchanged_up_to_both_ends(dt_file, dt, slope):
     t = np.arange(round(200 / dt_file)) * dt_file
     at, V = resampled(-70.0 + slope * t, dt_file, dt)
-    np.testing.assert_allclose(
-        V, -70.0 + slope * at[: len(V)], atol=1e-4
-    )  # mV; electrode noise is 1000 times that
+    np.testing.assert_allclose(V, -70.0 + slope * at[: len(V)], atol=1e-4)  # mV; electrode noise is 1000 times that
 
 
 @pytest.mark.parametrize(("dt_file", "dt"), RATIOS)

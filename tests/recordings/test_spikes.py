@@ -81,9 +81,7 @@ def test_refractory_period_is_shorter_than_the_least_interval():
 
 
 def test_no_spike_has_the_period_of_the_presets():
-    assert refractory_period(find_spikes(np.full(4000, -70.0), 0.05), dt_file=0.05, dt=0.2) == pytest.approx(
-        3.0
-    )
+    assert refractory_period(find_spikes(np.full(4000, -70.0), 0.05), dt_file=0.05, dt=0.2) == pytest.approx(3.0)
 
 
 def test_bridge_is_a_straight_line_across_the_gap():

@@ -23,9 +23,7 @@ def test_scale_is_the_exact_power_of_ten(unit, to, factor):
     assert scale(unit, to) == factor
 
 
-@pytest.mark.parametrize(
-    ("unit", "name"), [("mV", "voltage"), ("pA", "current"), ("ms", "time"), ("?", ""), ("", "")]
-)
+@pytest.mark.parametrize(("unit", "name"), [("mV", "voltage"), ("pA", "current"), ("ms", "time"), ("?", ""), ("", "")])
 def test_quantity_is_read_from_the_unit(unit, name):
     assert quantity(unit) == name
 

@@ -56,9 +56,7 @@ def test_likelihood_is_the_formula_of_the_design(neuron, amplitude):
     # A thousand terms of about 10, each right to some ten digits of the last place.
     np.testing.assert_allclose(log_likelihood(neuron, recording), written_out(neuron, recording), rtol=1e-10)
     elsewhere = neuron._replace(tau=20.0, V_rest=-70.0, C=100.0, V_th=-44.0, V_reset=-58.0)
-    np.testing.assert_allclose(
-        log_likelihood(elsewhere, recording), written_out(elsewhere, recording), rtol=1e-10
-    )
+    np.testing.assert_allclose(log_likelihood(elsewhere, recording), written_out(elsewhere, recording), rtol=1e-10)
 
 
 def test_leading_axes_broadcast():
@@ -84,9 +82,7 @@ def test_a_free_sample_at_a_hard_threshold_is_impossible_and_one_just_below_is_n
 def test_density_of_a_second_sample_and_its_spike_integrates_to_one(neuron):
     """Over V[1] where the neuron stays silent, over the released voltage where it spikes; V[0] is given."""
     V0, I = neuron.V_th - 0.1, 100.0
-    first = log_normal(
-        V0, neuron.V_rest + neuron.tau / neuron.C * I, neuron.membrane_noise * math.sqrt(neuron.tau / 2)
-    )
+    first = log_normal(V0, neuron.V_rest + neuron.tau / neuron.C * I, neuron.membrane_noise * math.sqrt(neuron.tau / 2))
     m, s = V0 + DT * ((neuron.V_rest - V0) / neuron.tau + I / neuron.C), neuron.membrane_noise * math.sqrt(DT)
 
     def density(V1: float, *, spike: bool) -> float:
@@ -94,11 +90,7 @@ def test_density_of_a_second_sample_and_its_spike_integrates_to_one(neuron):
         return math.exp(log_likelihood(neuron, recorded(np.array([V0, V1]), I, spikes=spikes)) - first)
 
     # A hard threshold cuts the integrand off: the grid ends on the last number below it.
-    end = (
-        m + 6 * s
-        if neuron.threshold_noise > 0
-        else float(np.nextafter(np.float32(neuron.V_th), np.float32(-100)))
-    )
+    end = m + 6 * s if neuron.threshold_noise > 0 else float(np.nextafter(np.float32(neuron.V_th), np.float32(-100)))
     V = np.linspace(m - 6 * s, end, 101).astype(np.float32)
     silent = np.trapezoid([density(v, spike=False) for v in V], V)
     if neuron.reset_noise > 0:
@@ -128,9 +120,7 @@ def mean_scores() -> np.ndarray:
     centres = np.concatenate([np.ones((1, n_scores)), changed])[:, None, None]
     nudged = centres * (1 + step * np.stack([np.eye(n_scores), -np.eye(n_scores)]))
     nearby = NOISY._replace(**{name: getattr(NOISY, name) * nudged[..., i] for i, name in enumerate(SCORED)})
-    values = np.array(
-        [log_likelihood(nearby, recording) for recording in simulate(everyone, stimulus, seed=3)]
-    )
+    values = np.array([log_likelihood(nearby, recording) for recording in simulate(everyone, stimulus, seed=3)])
     scores = values[:, :, 0] - values[:, :, 1]
     return scores.mean(0) / (scores.std(0) / math.sqrt(n))
 

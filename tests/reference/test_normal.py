@@ -48,9 +48,7 @@ def test_ndtri_is_the_quantile_and_its_slope_one_over_the_density():
     assert np.all(np.abs(curvature * density**2 - z) <= (1e-11 + 4 * rounded) * (np.abs(z) + 1))
 
 
-@pytest.mark.parametrize(
-    "function", [log_ndtr, lambda x: ndtri(jnp.exp(log_ndtr(x)))], ids=["log_ndtr", "ndtri"]
-)
+@pytest.mark.parametrize("function", [log_ndtr, lambda x: ndtri(jnp.exp(log_ndtr(x)))], ids=["log_ndtr", "ndtri"])
 def test_derivatives_stay_finite_where_a_threshold_can_be(function):
     x = jnp.linspace(-35.0, 7.0, 85)
     assert np.isfinite(jax.jit(jax.vmap(jax.grad(function)))(x)).all()

@@ -20,9 +20,7 @@ def rows(sufficient: Sufficient, index: slice | int) -> Sufficient:
 def compressed(parameters: Parameters, recording: Recording, **changes: object) -> np.ndarray:
     """`compressed_log_likelihood` of one recording at many parameters."""
     sufficient = rows(compress(Recordings.from_list([recording])), 0)._replace(**changes)
-    flat = Parameters(
-        *(value.ravel() for value in np.broadcast_arrays(*(np.asarray(x, float) for x in parameters)))
-    )
+    flat = Parameters(*(value.ravel() for value in np.broadcast_arrays(*(np.asarray(x, float) for x in parameters))))
     shape = np.broadcast_shapes(*(np.shape(value) for value in parameters))
     return np.asarray(batched(flat, sufficient)).reshape(shape)
 
@@ -72,16 +70,12 @@ def test_noisy_threshold_without_its_survived_voltages_is_not_close():
 def test_padding_has_no_influence():
     _, recordings = simulated(simulator(), 40)
     assert (recordings.n_samples < recordings.V.shape[1]).any()
-    clean, same_length, longer = (
-        compress(r) for r in (recordings, spoiled(recordings), spoiled(recordings, extra=77))
-    )
+    clean, same_length, longer = (compress(r) for r in (recordings, spoiled(recordings), spoiled(recordings, extra=77)))
     assert (clean.weight.sum(1) == [recording.spikes.sum() for recording in recordings]).all()
     for name in Sufficient._fields:
         np.testing.assert_array_equal(getattr(clean, name), getattr(same_length, name), err_msg=name)
         # Sums over another length are added up in another order.
-        np.testing.assert_allclose(
-            getattr(longer, name), getattr(clean, name), rtol=1e-9, atol=1e-9, err_msg=name
-        )
+        np.testing.assert_allclose(getattr(longer, name), getattr(clean, name), rtol=1e-9, atol=1e-9, err_msg=name)
 
 
 def test_each_recording_is_compressed_by_itself():

@@ -253,9 +253,7 @@ def test_something_else_is_refused_and_left_alone(tmp_path, make):
     path = tmp_path / "data"
     make(path)
     before = sorted(file for file in path.rglob("*")) if path.is_dir() else path.read_bytes()
-    with pytest.raises(
-        ValueError, match=r"is not a leakyflow dataset of this version\. Choose another folder"
-    ):
+    with pytest.raises(ValueError, match=r"is not a leakyflow dataset of this version\. Choose another folder"):
         make_dataset(CONFIG, 2, seed=1, out=path)
     with pytest.raises(ValueError, match="is not a leakyflow dataset"):
         open_dataset(path)
@@ -272,9 +270,7 @@ def test_something_else_is_refused_and_left_alone(tmp_path, make):
             "`seed` must lie between 0 and 2.63 - 1, got -1",
         ),
         (
-            lambda: make_dataset(
-                config(parameters=Prior({**ENTRIES, "tau": Uniform(low=0.0, high=1.0)})), 9, seed=1
-            ),
+            lambda: make_dataset(config(parameters=Prior({**ENTRIES, "tau": Uniform(low=0.0, high=1.0)})), 9, seed=1),
             ValueError,
             "`tau` must be finite and > 0.5 ms, got .* of 9 neurons.* or the prior that drew it",
         ),

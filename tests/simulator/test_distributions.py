@@ -160,9 +160,7 @@ def test_any_truncation_round_trips(mean, sd, a, width, z):
     x = distribution.from_unconstrained(z)
     # A digit of x is one of the larger of |x| and |mean|; the slope says what it is worth in z.
     digit = EPS * max(abs(float(x)), abs(mean), abs(low), sd)
-    assert abs(distribution.to_unconstrained(x) - z) <= 64 * (
-        digit / math.exp(distribution.log_det_jacobian(z)) + EPS
-    )
+    assert abs(distribution.to_unconstrained(x) - z) <= 64 * (digit / math.exp(distribution.log_det_jacobian(z)) + EPS)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,7 @@ def test_whole_multiples_are_counted_exactly(n, dt):
     assert n_steps(n * dt, dt) == n
 
 
-@pytest.mark.parametrize(
-    ("duration", "dt", "n"), [(0.3, 0.1, 3), (0.7, 0.1, 7), (500.0, 0.2, 2500), (0.0, 0.2, 0)]
-)
+@pytest.mark.parametrize(("duration", "dt", "n"), [(0.3, 0.1, 3), (0.7, 0.1, 7), (500.0, 0.2, 2500), (0.0, 0.2, 0)])
 def test_rounding_errors_of_the_quotient_do_not_matter(duration, dt, n):
     # int(0.3 / 0.1) is 2
     assert n_steps(duration, dt) == n

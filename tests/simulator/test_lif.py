@@ -68,9 +68,7 @@ def predicted(p: Parameters, recordings: Recordings) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dt", [0.05, 0.2, 1.0])
-@pytest.mark.parametrize(
-    ("tau", "C", "amplitude"), [(17.0, 90.0, 100.0), (55.0, 80.0, -40.0), (5.0, 200.0, 300.0)]
-)
+@pytest.mark.parametrize(("tau", "C", "amplitude"), [(17.0, 90.0, 100.0), (55.0, 80.0, -40.0), (5.0, 200.0, 300.0)])
 def test_step_response_is_the_closed_form_of_the_recursion(tau, C, amplitude, dt):
     step = square(amplitude=amplitude, onset=20.0, duration=50.0, t_max=120.0, dt=dt, holding=10.0)
     V = simulate(NEURON._replace(tau=tau, C=C), step, seed=0).V
@@ -189,9 +187,7 @@ def excess(recordings: Recordings, p: Parameters) -> float:
     sd = np.sqrt(recordings.dt * p.membrane_noise**2 + p.threshold_noise**2)
     hazard = scipy.stats.norm.cdf((predicted(p, recordings) - p.V_th[:, None]) / sd[:, None])
     could = ~recordings.refractory[:, 1:]
-    return np.sum((recordings.spikes[:, 1:] - hazard)[could]) / math.sqrt(
-        np.sum((hazard * (1 - hazard))[could])
-    )
+    return np.sum((recordings.spikes[:, 1:] - hazard)[could]) / math.sqrt(np.sum((hazard * (1 - hazard))[could]))
 
 
 def test_hazard_is_phi_of_the_distance_to_threshold():
@@ -318,9 +314,7 @@ CURRENTS = CURRENTS.astype(np.float32)
 
 def traces(rows: np.ndarray, p: Parameters | None = None, I: np.ndarray = CURRENTS, seed: int = 7) -> dict:
     p = neurons(N) if p is None else p
-    return simulate_traces(
-        Parameters(*(value[rows] for value in p)), I[rows], 0.2, seed=seed, index=rows
-    )._asdict()
+    return simulate_traces(Parameters(*(value[rows] for value in p)), I[rows], 0.2, seed=seed, index=rows)._asdict()
 
 
 def assert_same(one: dict, other: dict) -> None:

@@ -29,9 +29,7 @@ def test_words_are_those_of_jax():
     for key in ((0, 0), (1, 2), (0xDEADBEEF, 0x12345678)):
         key = np.array(key, np.uint32)
         # JAX takes the counts in two halves: one word of the block, then the other.
-        truth = jax.extend.random.threefry_2x32(
-            jnp.asarray(key), jnp.concatenate([jnp.zeros_like(count), count])
-        )
+        truth = jax.extend.random.threefry_2x32(jnp.asarray(key), jnp.concatenate([jnp.zeros_like(count), count]))
         columns = [jnp.full(len(count), part)[:, None] for part in key]
         words = jnp.concatenate(_threefry(*columns, jnp.asarray(count)[:, None]))[:, 0]
         np.testing.assert_array_equal(words, truth)
@@ -40,9 +38,7 @@ def test_words_are_those_of_jax():
 def test_words_are_the_published_ones():
     # Random123, kat_vectors: threefry2x32 with 20 rounds.
     def threefry(key: tuple[int, int], count: int) -> list[int]:
-        return [
-            int(word[0, 0]) for word in _threefry(*(jnp.full((1, 1), x, jnp.uint32) for x in (*key, count)))
-        ]
+        return [int(word[0, 0]) for word in _threefry(*(jnp.full((1, 1), x, jnp.uint32) for x in (*key, count)))]
 
     assert threefry((0, 0), 0) == [0x6B200159, 0x99BA4EFE]
 
@@ -81,7 +77,5 @@ def test_what_is_not_drawn_changes_no_other(noisy):
 
 
 def test_no_two_streams_are_alike():
-    streams = [
-        np.asarray(noise).T for seed in (0, 1, 2**32, 2**62) for noise in draw(np.arange(50), 20, seed)
-    ]
+    streams = [np.asarray(noise).T for seed in (0, 1, 2**32, 2**62) for noise in draw(np.arange(50), 20, seed)]
     assert len(np.unique(np.concatenate(streams), axis=0)) == 4 * 4 * 50

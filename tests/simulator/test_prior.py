@@ -222,9 +222,7 @@ def test_each_refused_prior_says_why(entries, match):
             "`observed` has no parameter `V_rest`. Did you mean `V_reset`",
         ),
         (
-            lambda prior: prior.to_unconstrained(
-                prior.sample(3, seed=0)._replace(tau=np.array([1.0, -2.0, 0.0]))
-            ),
+            lambda prior: prior.to_unconstrained(prior.sample(3, seed=0)._replace(tau=np.array([1.0, -2.0, 0.0]))),
             "`tau` must lie between 0 and inf ms.* 2 of 3 do not .first: -2 ms",
         ),
     ],

@@ -18,9 +18,7 @@ N = 2000
 
 def preset(name: str) -> SimpleNamespace:
     text = (files("leakyflow.training.presets") / f"{name}.toml").read_text()
-    return SimpleNamespace(
-        simulator=TypeAdapter(SimulatorConfig).validate_python(tomllib.loads(text)["simulator"])
-    )
+    return SimpleNamespace(simulator=TypeAdapter(SimulatorConfig).validate_python(tomllib.loads(text)["simulator"]))
 
 
 @pytest.fixture(scope="module")

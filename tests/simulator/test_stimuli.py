@@ -106,9 +106,7 @@ def test_ornstein_uhlenbeck_has_its_moments_at_any_dt(dt):
 
 def test_ornstein_uhlenbeck_starts_in_its_stationary_law():
     short = {"onset": 0.0, "duration": 0.4, "t_max": 0.4, "dt": 0.2}
-    first = [
-        ornstein_uhlenbeck(mean=0.0, sd=1.0, correlation_time=5.0, seed=i, **short).I[0] for i in range(2000)
-    ]
+    first = [ornstein_uhlenbeck(mean=0.0, sd=1.0, correlation_time=5.0, seed=i, **short).I[0] for i in range(2000)]
     assert np.std(first) == pytest.approx(1.0, abs=5 / np.sqrt(2 * 2000))
 
 

@@ -25,9 +25,7 @@ CURRENT = Uniform(low=50.0, high=400.0)
 ARRAY = tuple(float(i) for i in range(1, 101))
 PRIORS = {
     "square": SquarePrior(amplitude=CURRENT),
-    "sinusoid": SinusoidPrior(
-        amplitude=LogNormal(median=100.0, sigma=0.5), frequency=Uniform(low=2.0, high=30.0)
-    ),
+    "sinusoid": SinusoidPrior(amplitude=LogNormal(median=100.0, sigma=0.5), frequency=Uniform(low=2.0, high=30.0)),
     "ramp": RampPrior(start=1.0, stop=CURRENT),
     "chirp": ChirpPrior(amplitude=CURRENT, start_frequency=0.0, stop_frequency=Uniform(low=10.0, high=50.0)),
     "ornstein_uhlenbeck": OrnsteinUhlenbeckPrior(sd=Uniform(low=5.0, high=50.0), correlation_time=5.0),
@@ -65,9 +63,7 @@ def test_stimulus_stays_inside_its_fractions(prior):
 
 
 def test_holding_current_is_drawn(prior):
-    currents = [
-        draw(replace(prior, onset_fraction=0.5, holding=Normal(mean=0.0, sd=20.0)), i) for i in range(500)
-    ]
+    currents = [draw(replace(prior, onset_fraction=0.5, holding=Normal(mean=0.0, sd=20.0)), i) for i in range(500)]
     assert np.std([current[0] for current in currents]) == pytest.approx(20.0, rel=5 / np.sqrt(2 * 500))
 
 
@@ -95,9 +91,7 @@ def test_arguments_follow_their_distributions():
     n = 2000
     currents = [draw(prior, seed) for seed in range(n)]
     onsets = np.array([current.argmax() for current in currents]) / 1000
-    assert np.mean([current.max() for current in currents]) == pytest.approx(
-        225, abs=5 * 350 / np.sqrt(12 * n)
-    )
+    assert np.mean([current.max() for current in currents]) == pytest.approx(225, abs=5 * 350 / np.sqrt(12 * n))
     assert onsets.mean() == pytest.approx(0.25, abs=5 * 0.5 / np.sqrt(12 * n) + 1e-3)
     assert onsets.max() <= 0.5
 
@@ -152,18 +146,14 @@ def test_padding_is_zero_whatever_it_is_padded_to():
 def test_no_two_draws_of_any_seed_are_alike(seed):
     prior = [OrnsteinUhlenbeckPrior(sd=1.0, correlation_time=5.0, onset_fraction=0.0, duration_fraction=1.0)]
     draws, _ = draw_stimuli(prior, index=range(100), n_samples=np.full(100, 50), n_time=50, dt=0.2, seed=seed)
-    other, _ = draw_stimuli(
-        prior, index=range(100), n_samples=np.full(100, 50), n_time=50, dt=0.2, seed=seed + 1
-    )
+    other, _ = draw_stimuli(prior, index=range(100), n_samples=np.full(100, 50), n_time=50, dt=0.2, seed=seed + 1)
     assert len(np.unique(np.concatenate([draws, other]), axis=0)) == 200
 
 
 def test_priors_are_drawn_by_their_weights():
     n = 4000
     priors = [SquarePrior(amplitude=1.0), SquarePrior(amplitude=2.0, weight=3.0)]
-    currents, which = draw_stimuli(
-        priors, index=range(n), n_samples=np.full(n, 10), n_time=10, dt=0.2, seed=1
-    )
+    currents, which = draw_stimuli(priors, index=range(n), n_samples=np.full(n, 10), n_time=10, dt=0.2, seed=1)
     assert which.mean() == pytest.approx(0.75, abs=5 * np.sqrt(0.75 * 0.25 / n))
     np.testing.assert_array_equal(currents.max(axis=1), which + 1)
 

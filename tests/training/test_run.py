@@ -13,9 +13,14 @@ def damaged(tiny_run, tmp_path):
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(OSError, match="full"), replacing(path) as scratch:
-        scratch.write_text("half of the new")
-        raise OSError("disk full")
+
+    def write_half() -> None:
+        with replacing(path) as scratch:
+            scratch.write_text("half of the new")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="full"):
+        write_half()
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
     with replacing(path) as scratch:

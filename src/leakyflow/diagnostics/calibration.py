@@ -56,8 +56,7 @@ class Ranks:
         """
         if len(self.ranks) < LEAST_COUNT * N_BINS:
             raise ValueError(
-                f"Calibration needs at least {LEAST_COUNT * N_BINS} recordings, got {len(self.ranks)}. "
-                "Simulate more."
+                f"Calibration needs at least {LEAST_COUNT * N_BINS} recordings, got {len(self.ranks)}. Simulate more."
             )
         chi2 = scipy.stats.chisquare(self.counts(), axis=0).pvalue
         ks = [scipy.stats.kstest(column, "uniform").pvalue for column in self.uniform.T]

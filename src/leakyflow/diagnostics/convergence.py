@@ -37,9 +37,7 @@ def read_history(folder: str | Path) -> pd.DataFrame:
     """
     path = Path(folder) / HISTORY
     if not path.is_file():
-        raise FileNotFoundError(
-            f"No {HISTORY} in {folder}. Pass the folder of a run, made by `leakyflow train`."
-        )
+        raise FileNotFoundError(f"No {HISTORY} in {folder}. Pass the folder of a run, made by `leakyflow train`.")
     return pd.read_csv(path, index_col="epoch")
 
 

@@ -45,6 +45,4 @@ def diagnose(posterior: Posterior, dataset: Dataset, *, n_draws: int = 500, seed
     draws = posterior.sample(recordings, n_draws=n_draws, seed=seed)
     columns = {name: np.asarray(getattr(truth, name))[:, None] for name in posterior.names}
     log_q = posterior.log_prob(recordings, columns)[:, 0]
-    return Diagnosis(
-        measure_recovery(draws, truth, posterior.prior, log_q), sbc_ranks(draws, truth, seed=seed)
-    )
+    return Diagnosis(measure_recovery(draws, truth, posterior.prior, log_q), sbc_ranks(draws, truth, seed=seed))

@@ -156,9 +156,7 @@ def plot_ranks(ranks: Ranks) -> Figure:
     edges = np.linspace(0.0, 1.0, n_bins + 1)
     with _panels(ranks.names) as (figure, panels):
         for i, (name, axes) in enumerate(panels):
-            axes.axhspan(
-                low, high, color=GREY, alpha=0.3, linewidth=0, label=f"{100 * BAND:.0f} % of bins, if exact"
-            )
+            axes.axhspan(low, high, color=GREY, alpha=0.3, linewidth=0, label=f"{100 * BAND:.0f} % of bins, if exact")
             axes.stairs(counts[:, i], edges, fill=True, color=BLUE, alpha=0.6)
             axes.axhline(len(ranks.ranks) / n_bins, color=BLACK, linewidth=0.8, linestyle="--")
             axes.set_title(f"{SYMBOLS[name]}:  chi-square p = {p_values.chi2_p[name]:.2g}")
@@ -218,9 +216,7 @@ def _panels(names: tuple[str, ...]) -> Iterator[tuple[Figure, list[tuple[str, Ax
 
 def _draw_trace(axes: Axes, recording: Recording, predictive: Predictive) -> None:
     low, median, high = predictive.band
-    axes.fill_between(
-        recording.t, low, high, color=BLUE, alpha=0.25, linewidth=0, label="predicted, 5 to 95 %"
-    )
+    axes.fill_between(recording.t, low, high, color=BLUE, alpha=0.25, linewidth=0, label="predicted, 5 to 95 %")
     axes.plot(recording.t, median, color=BLUE, linewidth=0.8, label="predicted, median")
     axes.plot(recording.t, recording.V, color=BLACK, linewidth=0.7, label="recorded")
     axes.set(ylabel="V (mV)", xlim=(0, recording.duration))
@@ -232,9 +228,7 @@ def _draw_raster(axes: Axes, recording: Recording, predictive: Predictive) -> No
     trains = [recording.t[row] for row in predictive.spikes[:N_RASTER]]
     axes.eventplot(trains, lineoffsets=list(range(len(trains))), linelengths=0.8, colors=BLUE, linewidths=1.2)
     top = len(trains) * 1.12
-    axes.eventplot(
-        recording.t[recording.spikes], lineoffsets=top, linelengths=0.15 * len(trains), colors=BLACK
-    )
+    axes.eventplot(recording.t[recording.spikes], lineoffsets=top, linelengths=0.15 * len(trains), colors=BLACK)
     axes.set(yticks=[len(trains) / 2, top], ylim=(-1, 1.1 * top), yticklabels=["predicted", "recorded"])
     axes.tick_params(left=False, labelbottom=False)
     axes.set_ylabel("spikes")

@@ -71,9 +71,7 @@ class Predictive:
         # All simulations share the first sample, to single precision.
         outside = np.maximum(low - recording.V, recording.V - high)  # mV, negative inside
         fewest, most = np.quantile(self.n_spikes, (TAILS[0], TAILS[2]), method="inverted_cdf")
-        return PredictiveCheck(
-            float(np.mean(outside < 1e-3)), int(recording.spikes.sum()), int(fewest), int(most)
-        )
+        return PredictiveCheck(float(np.mean(outside < 1e-3)), int(recording.spikes.sum()), int(fewest), int(most))
 
 
 def posterior_predictive(

@@ -102,9 +102,7 @@ class Recovery:
         return pd.DataFrame(columns, index=pd.Index(self.names, name="parameter"))
 
 
-def measure_recovery(
-    draws: Draws, truth: Parameters, prior: Prior, log_q: Float64[np.ndarray, " dataset"]
-) -> Recovery:
+def measure_recovery(draws: Draws, truth: Parameters, prior: Prior, log_q: Float64[np.ndarray, " dataset"]) -> Recovery:
     """Compare posteriors of simulated recordings with the true parameters.
 
     Args:

@@ -101,7 +101,7 @@ class Draws(Mapping[str, np.ndarray]):
             data = az.from_dict(posterior=posterior)
         else:
             posterior = {name: self[name].T[None] for name in self.names}
-            dims = dict.fromkeys(self.names, ["recording"])
+            dims = {name: ["recording"] for name in self.names}
             data = az.from_dict(posterior=posterior, dims=dims, coords={"recording": list(self.recordings)})
         for name in self.names:
             data.posterior[name].attrs["units"] = UNITS[name]

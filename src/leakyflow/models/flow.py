@@ -51,13 +51,9 @@ class InvertibleBatchNormalization(InvertibleLayer):
         self.log_scale = self.add_weight(shape=shape, initializer="zeros", name="log_scale")
         self.shift = self.add_weight(shape=shape, initializer="zeros", name="shift")
         self.moving_mean = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="moving_mean")
-        self.moving_variance = self.add_weight(
-            shape=shape, initializer="ones", trainable=False, name="moving_variance"
-        )
+        self.moving_variance = self.add_weight(shape=shape, initializer="ones", trainable=False, name="moving_variance")
 
-    def call(
-        self, xz: Tensor, inverse: bool = False, training: bool = False, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
+    def call(self, xz: Tensor, inverse: bool = False, training: bool = False, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Map xz of shape (..., param) forward or back; the log-determinant has shape (...)."""
         if inverse:
             return self._inverse(xz)
@@ -94,7 +90,7 @@ class InvertibleBatchNormalization(InvertibleLayer):
 class Coupling(bf.networks.inference.coupling.layers.DualCoupling):
     """A coupling that also takes a single parameter, which it transforms as a whole, by the conditions alone."""
 
-    def build(self, xz_shape: Shape, conditions_shape: Shape | None = None) -> None:  # noqa: D102
+    def build(self, xz_shape: Shape, conditions_shape: Shape | None = None) -> None:
         if xz_shape[-1] != 1:
             super().build(xz_shape, conditions_shape)
             return
@@ -102,7 +98,9 @@ class Coupling(bf.networks.inference.coupling.layers.DualCoupling):
         for half in (self.coupling1, self.coupling2):
             half.build((*xz_shape[:-1], 0), tuple(xz_shape), conditions_shape)
 
-    def call(self, xz: Tensor, conditions: Tensor = None, inverse: bool = False, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    def call(
+        self, xz: Tensor, conditions: Tensor = None, inverse: bool = False, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
         """Map xz of shape (..., param) forward or back; the log-determinant has shape (...)."""
         if xz.shape[-1] > 1:
             return super().call(xz, conditions=conditions, inverse=inverse, **kwargs)

@@ -129,9 +129,7 @@ def from_frame(
     return location + scale * standard, log_det.sum(-1) - _log_volume(frame)
 
 
-def _score_above(
-    x: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."]
-) -> Float64[np.ndarray, "..."]:
+def _score_above(x: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
     """Normal score of x under the standard normal truncated at `least`, from the nearer tail."""
     beyond = special.log_ndtr(-least)
     above = special.log_ndtr(-x) - beyond
@@ -140,9 +138,7 @@ def _score_above(
     return np.where(above < -np.log(2.0), -special.ndtri_exp(above), special.ndtri_exp(below))
 
 
-def _number_above(
-    u: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."]
-) -> Float64[np.ndarray, "..."]:
+def _number_above(u: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
     """The inverse of `_score_above`."""
     beyond = special.log_ndtr(-least)
     above = special.log_ndtr(-u) + beyond
@@ -206,9 +202,7 @@ def _starting_point(
     return frame, start
 
 
-def _score(
-    distribution: AbstractDistribution, x: Float64[np.ndarray, " dataset"]
-) -> Float64[np.ndarray, " dataset"]:
+def _score(distribution: AbstractDistribution, x: Float64[np.ndarray, " dataset"]) -> Float64[np.ndarray, " dataset"]:
     """Normal score of any number, infinite from the ends of the support on."""
     low, high = distribution.support
     inside = (x > low) & (x < high)

@@ -60,9 +60,7 @@ def least_squares(
     return Regression(c, covariance_c, np.sqrt(variance * dt))
 
 
-def predicted_at_spikes(
-    regression: Regression, sufficient: Sufficient
-) -> Float64[np.ndarray, "dataset spike"]:
+def predicted_at_spikes(regression: Regression, sufficient: Sufficient) -> Float64[np.ndarray, "dataset spike"]:
     """Voltage that the fit predicts at the sample of each spike, in mV; 0 in padded columns."""
     s, c = sufficient, regression.c[:, :, None]
     slope = c[:, 0] + c[:, 1] * s.V_before + c[:, 2] * s.I_before

@@ -69,9 +69,7 @@ class Network:
             arrays["statistics"] = summary_statistics(recordings, sufficient)
         return Features(frame, {name: value.astype(np.float32) for name, value in arrays.items()})
 
-    def inputs(
-        self, features: Features, recordings: Recordings | None = None
-    ) -> dict[str, Float32[np.ndarray, "..."]]:
+    def inputs(self, features: Features, recordings: Recordings | None = None) -> dict[str, Float32[np.ndarray, "..."]]:
         """Inputs of the summary network; the recordings are needed where it reads the raw trace."""
         if not self.config.summary.trace:
             return features.arrays

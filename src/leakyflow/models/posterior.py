@@ -190,9 +190,7 @@ class Posterior:
         out = np.concatenate(parts).astype(np.float64)
         return out.reshape(n, n_draws, *out.shape[1:])
 
-    def _natural(
-        self, z: Float64[np.ndarray, "dataset draw param"]
-    ) -> Float64[np.ndarray, "dataset draw param"]:
+    def _natural(self, z: Float64[np.ndarray, "dataset draw param"]) -> Float64[np.ndarray, "dataset draw param"]:
         distributions = self.prior.distributions.values()
         return np.stack([d.from_unconstrained(z[..., i]) for i, d in enumerate(distributions)], axis=-1)
 

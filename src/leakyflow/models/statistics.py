@@ -55,9 +55,7 @@ STATISTICS = {
 }
 
 
-def summary_statistics(
-    recordings: Recordings, sufficient: Sufficient
-) -> Float64[np.ndarray, "dataset statistic"]:
+def summary_statistics(recordings: Recordings, sufficient: Sufficient) -> Float64[np.ndarray, "dataset statistic"]:
     """Compute the `STATISTICS`, in their order.
 
     Args:

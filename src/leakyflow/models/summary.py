@@ -122,9 +122,7 @@ class RecordingSummary(bf.networks.SummaryNetwork):
         return self.recurrent[1](self.recurrent[0](patches, mask=mask), mask=mask)
 
 
-def trace_channels(
-    recordings: Recordings, n_time: int, patch: int
-) -> Float32[np.ndarray, "dataset time channel"]:
+def trace_channels(recordings: Recordings, n_time: int, patch: int) -> Float32[np.ndarray, "dataset time channel"]:
     """Voltage, current, spike and valid, padded to whole patches of at least n_time samples; 0 wherever padded."""
     n, width = recordings.V.shape
     channels = np.zeros((n, -(-max(n_time, width) // patch) * patch, 4), np.float32)

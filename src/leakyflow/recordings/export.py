@@ -40,17 +40,13 @@ def save_recording(recording: Recording, path: str | Path) -> Path:
     path = Path(path)
     writers: dict[str, Callable[[Recording, Path], None]] = {".npz": _write_npz, ".nwb": _write_nwb}
     if path.suffix.lower() not in writers:
-        raise ValueError(
-            f"A recording is saved to .npz or .nwb, got {path.name!r}. Choose one of these suffixes."
-        )
+        raise ValueError(f"A recording is saved to .npz or .nwb, got {path.name!r}. Choose one of these suffixes.")
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix.lower()}")
     try:
         writers[path.suffix.lower()](recording, partial)
         partial.replace(path)
     except (OSError, RuntimeError) as error:  # HDF5 reports a full disk as either
-        raise OSError(
-            f"{path} could not be written: {error}\nFree some space, or choose another folder."
-        ) from error
+        raise OSError(f"{path} could not be written: {error}\nFree some space, or choose another folder.") from error
     finally:
         partial.unlink(missing_ok=True)
     return path
@@ -162,9 +158,7 @@ def _add_picture(file: Any, recording: Recording) -> None:
         samples = getattr(recording, field).astype(np.uint8)
         rate = 1000.0 / recording.dt
         module.add(TimeSeries(name=field, data=samples, unit="n/a", rate=rate, description=meaning))
-    file.add_scratch(
-        recording.dt, name="dt_ms", description="Sampling interval in ms, exact where 1 / rate is not"
-    )
+    file.add_scratch(recording.dt, name="dt_ms", description="Sampling interval in ms, exact where 1 / rate is not")
     file.add_scratch(recording.name, name="recording_name", description="Name of the recording")
 
 
@@ -175,8 +169,6 @@ def _load_nwb(path: Path) -> Recording | None:
         if f"processing/{_MODULE}" not in file:
             return None
         V, I = file["acquisition/voltage/data"][:], file["stimulus/presentation/current/data"][:]
-        spikes, refractory = (
-            file[f"processing/{_MODULE}/{field}/data"][:] for field in ("spikes", "refractory")
-        )
+        spikes, refractory = (file[f"processing/{_MODULE}/{field}/data"][:] for field in ("spikes", "refractory"))
         dt, name = float(file["scratch/dt_ms"][()]), file["scratch/recording_name"].asstr()[()]
     return _recording(V, I, spikes, refractory, dt=dt, name=name)

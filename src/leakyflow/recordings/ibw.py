@@ -36,9 +36,7 @@ def open_ibw(path: Path, *, channel: int | str | None, current: int | str | Path
         ValueError: If a file is damaged, the other one is missing, or they do not fit together.
     """
     if channel is not None:
-        raise ValueError(
-            f"`channel` must be left out for an Igor wave, got {channel!r}: {path.name} is one channel."
-        )
+        raise ValueError(f"`channel` must be left out for an Igor wave, got {channel!r}: {path.name} is one channel.")
     waves = {}
     for wave in (_load(path), _load(_partner(path, current))):
         waves[quantity(wave.unit)] = wave
@@ -79,9 +77,7 @@ def _load(path: Path) -> _Wave:
     with parsing(path, "IBW"):
         interval, x_unit, unit = _scaling(wave["wave_header"])
     if quantity(x_unit) != "time":
-        raise ValueError(
-            f"The x unit of {path.name} must be a time, got {x_unit!r}. Set it in Igor: SetScale/P x."
-        )
+        raise ValueError(f"The x unit of {path.name} must be a time, got {x_unit!r}. Set it in Igor: SetScale/P x.")
     return _Wave(path=path, samples=samples, unit=unit, dt=interval * scale(x_unit, "ms"))
 
 

@@ -32,16 +32,12 @@ def file_kind(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
-        raise ValueError(
-            f"{path.name} must hold a recording, but it is empty. Copy it again from its source."
-        )
+        raise ValueError(f"{path.name} must hold a recording, but it is empty. Copy it again from its source.")
     kind, named = _kind(path, head), _SUFFIXES.get(path.suffix.lower())
     if named is not None and named != kind:
         found = f"of kind {kind}" if kind else "not"
         cure = f"Rename it to end in .{kind.lower()}" if kind else "Copy it again from its source"
-        raise ValueError(
-            f"{path.name} is {named} by its name, but its content is {found}. {cure}. {_READABLE}"
-        )
+        raise ValueError(f"{path.name} is {named} by its name, but its content is {found}. {cure}. {_READABLE}")
     if not kind:
         raise ValueError(f"{path.name} is of an unknown kind (it begins with {head[:8]!r}). {_READABLE}")
     return kind

@@ -50,9 +50,7 @@ def _sweeps(file: Any, path: Path, channel: int | str | None) -> list[Any]:
     from pynwb.icephys import CurrentClampSeries, IZeroClampSeries, VoltageClampSeries
 
     recorded = list(file.acquisition.values())
-    clamped = [
-        s for s in recorded if isinstance(s, CurrentClampSeries) and not isinstance(s, IZeroClampSeries)
-    ]
+    clamped = [s for s in recorded if isinstance(s, CurrentClampSeries) and not isinstance(s, IZeroClampSeries)]
     if not clamped:
         found = sorted({type(series).__name__ for series in recorded}) or ["nothing"]
         clamps_voltage = any(isinstance(series, VoltageClampSeries) for series in recorded)
@@ -132,10 +130,7 @@ def _listed(file: Any, series: Any, stimulus: Any) -> bool:
     if table is None:
         return False
     responses, stimuli = table["responses"]["response"], table["stimuli"]["stimulus"]
-    return any(
-        responses[row].timeseries is series and stimuli[row].timeseries is stimulus
-        for row in range(len(table))
-    )
+    return any(responses[row].timeseries is series and stimuli[row].timeseries is stimulus for row in range(len(table)))
 
 
 def _same_sweep(series: Any, stimulus: Any) -> bool:
@@ -151,9 +146,7 @@ def _samples(series: Any, path: Path, unit: str) -> np.ndarray:
     with parsing(path, "NWB"):
         samples = np.asarray(series.data[:], dtype=np.float64)
     if samples.ndim != 1:
-        raise ValueError(
-            f"{series.name!r} of {path.name} must have one dimension, time, got {samples.shape}."
-        )
+        raise ValueError(f"{series.name!r} of {path.name} must have one dimension, time, got {samples.shape}.")
     # The factors are multiplied first: 1e-3 * 1000 is 1, while V * 1e-3 * 1000 need not be V.
     return samples * (series.conversion * scale(series.unit, unit)) + series.offset * scale(series.unit, unit)
 
@@ -164,7 +157,5 @@ def _interval(series: Any, path: Path) -> float:
         return 1000.0 / float(series.rate)
     steps = np.diff(np.asarray(series.timestamps[:], dtype=np.float64)) * 1000.0
     if not len(steps) or np.ptp(steps) > 0.5 * steps.mean():
-        raise ValueError(
-            f"The timestamps of {series.name!r} in {path.name} must be evenly spaced. Resample them."
-        )
+        raise ValueError(f"The timestamps of {series.name!r} in {path.name} must be evenly spaced. Resample them.")
     return float(steps.mean())

@@ -106,9 +106,7 @@ def _held(
     )
 
 
-def window_samples(
-    start: float | None, stop: float | None, *, duration: float, dt: float
-) -> tuple[float, int]:
+def window_samples(start: float | None, stop: float | None, *, duration: float, dt: float) -> tuple[float, int]:
     """Check a window and count its samples; a last step that is not whole is left out.
 
     Args:
@@ -193,9 +191,7 @@ def _refractory_samples(spikes: Spikes, t_ref: float | None, *, dt_file: float, 
     if t_ref is None:
         return round(refractory_period(spikes, dt_file=dt_file, dt=dt) / dt)
     if not (np.isfinite(t_ref) and t_ref > 0):
-        raise ValueError(
-            f"`t_ref` must be positive and finite, got {t_ref} ms. Pass the refractory period in ms."
-        )
+        raise ValueError(f"`t_ref` must be positive and finite, got {t_ref} ms. Pass the refractory period in ms.")
     longest = longest_period(spikes, dt_file=dt_file, dt=dt) if len(spikes) > 1 else np.inf
     if round(t_ref / dt) > round(min(longest, t_ref) / dt):
         raise ValueError(

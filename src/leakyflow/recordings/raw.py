@@ -63,9 +63,7 @@ def parsing(path: Path, kind: str) -> Iterator[None]:
     """
     try:
         yield
-    except (
-        Exception
-    ) as error:  # readers of binary formats raise anything, from struct.error to AssertionError
+    except Exception as error:  # readers of binary formats raise anything, from struct.error to AssertionError
         raise ValueError(
             f"{path.name} begins like a file of kind {kind} but cannot be read to its end "
             f"({type(error).__name__}: {_first_line(error)}).\n"

@@ -143,8 +143,7 @@ def _check_sweep(sweep: int | None, n_sweeps: int, path: Path) -> int:
         return 0
     if sweep is None:
         raise ValueError(
-            f"{path.name} has {n_sweeps} sweeps, 0 to {n_sweeps - 1}. Pass sweep=; list_sweeps describes "
-            "each of them."
+            f"{path.name} has {n_sweeps} sweeps, 0 to {n_sweeps - 1}. Pass sweep=; list_sweeps describes each of them."
         )
     if isinstance(sweep, bool) or int(sweep) != sweep or not 0 <= sweep < n_sweeps:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Int32
@@ -40,9 +40,7 @@ class Recording:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.dt) and self.dt > 0):
-            raise ValueError(
-                f"`dt` must be positive and finite, got {self.dt} ms. Pass the sampling interval in ms."
-            )
+            raise ValueError(f"`dt` must be positive and finite, got {self.dt} ms. Pass the sampling interval in ms.")
         lengths = {field: len(getattr(self, field)) for field in ("V", "I", "spikes", "refractory")}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"V, I, spikes and refractory must have the same length, got {lengths}.")
@@ -57,9 +55,7 @@ class Recording:
                     f"file; values are in {unit}."
                 )
         if self.spikes[0] or self.refractory[0]:
-            raise ValueError(
-                "The first sample must be neither a spike nor refractory. Start outside a spike."
-            )
+            raise ValueError("The first sample must be neither a spike nor refractory. Start outside a spike.")
         if (self.spikes & self.refractory).any():
             raise ValueError("A sample cannot be both a spike and refractory.")
         orphan = self.refractory[1:] & ~(self.refractory[:-1] | self.spikes[:-1])
@@ -132,9 +128,7 @@ class Recordings:
             raise ValueError("At least one recording is needed, got an empty list.")
         dts = sorted({recording.dt for recording in recordings})
         if len(dts) > 1:
-            raise ValueError(
-                f"All recordings must have the same dt, got {dts} ms. Read them with read_recording(dt=)."
-            )
+            raise ValueError(f"All recordings must have the same dt, got {dts} ms. Read them with read_recording(dt=).")
         lengths = np.array([recording.n_samples for recording in recordings], dtype=np.int32)
         n_time = int(lengths.max()) if n_time is None else n_time
         if lengths.max() > n_time:
@@ -147,13 +141,11 @@ class Recordings:
             arrays[field] = np.zeros((len(recordings), n_time), dtype)
             for row, recording in zip(arrays[field], recordings, strict=True):
                 row[: recording.n_samples] = getattr(recording, field)
-        return cls(
-            **arrays, n_samples=lengths, dt=dts[0], names=tuple(recording.name for recording in recordings)
-        )
+        return cls(**arrays, n_samples=lengths, dt=dts[0], names=tuple(recording.name for recording in recordings))
 
     def take(self, rows: Int[np.ndarray, " row"]) -> "Recordings":
         """The recordings at these places, in this order."""
-        arrays = {name: getattr(self, name)[rows] for name in (*TRACES, "n_samples")}
+        arrays: dict[str, Any] = {name: getattr(self, name)[rows] for name in (*TRACES, "n_samples")}
         return replace(self, **arrays, names=tuple(self.names[row] for row in rows))
 
     def padded_to(self, n_time: int) -> "Recordings":
@@ -161,7 +153,7 @@ class Recordings:
         more = n_time - self.V.shape[1]
         if more <= 0:
             return self
-        widened = {name: np.pad(getattr(self, name), ((0, 0), (0, more))) for name in TRACES}
+        widened: dict[str, Any] = {name: np.pad(getattr(self, name), ((0, 0), (0, more))) for name in TRACES}
         return replace(self, **widened)
 
     def __len__(self) -> int:

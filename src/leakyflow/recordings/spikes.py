@@ -14,9 +14,7 @@ _RISE = 20.0  # mV from onset to peak; less is a synaptic potential or an artefa
 _PEAK = -30.0  # mV that a peak exceeds (Allen: min_peak); steps through the access resistance start from rest
 _RISE_WITHIN = 3.0  # ms from upstroke to peak
 _FALL_WITHIN = 10.0  # ms from peak to the end of the downstroke
-_DOWN_OVER = (
-    0.5  # ms over which the slope of the downstroke is taken: near its end it is no steeper than the noise
-)
+_DOWN_OVER = 0.5  # ms over which the slope of the downstroke is taken: near its end it is no steeper than the noise
 _SLOWED = 0.03  # share of the fastest downstroke at which it has ended; then the leak is as fast
 _ARTEFACT = 0.7  # share of the rise lost within _SLOPE_OVER: a current pulse ends so, no channel is as fast
 

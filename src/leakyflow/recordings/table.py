@@ -51,9 +51,7 @@ def open_npz(path: Path, *, channel: int | str | None, current: int | str | Path
             raise ValueError(
                 f"{name!r} of {path.name} must be one-dimensional numbers, got {column.dtype} {column.shape}."
             )
-    yield _source(
-        {name: column.astype(np.float64) for name, column in columns.items()}, path, channel, current
-    )
+    yield _source({name: column.astype(np.float64) for name, column in columns.items()}, path, channel, current)
 
 
 def _csv_columns(path: Path) -> dict[str, np.ndarray]:
@@ -83,9 +81,7 @@ def _numbers(column: np.ndarray, name: str, path: Path) -> np.ndarray:
     try:
         return column.astype(np.float64)
     except ValueError as error:
-        raise ValueError(
-            f"Column {name!r} of {path.name} must hold numbers: {error}. Write 0.5, not 0,5."
-        ) from error
+        raise ValueError(f"Column {name!r} of {path.name} must hold numbers: {error}. Write 0.5, not 0,5.") from error
 
 
 def _source(
@@ -103,9 +99,7 @@ def _source(
         confirmed=current is not None,
     )
     if len(raw.V) != len(raw.I):
-        raise ValueError(
-            f"{V} and {I} of {path.name} must have the same length, got {len(raw.V)} and {len(raw.I)}."
-        )
+        raise ValueError(f"{V} and {I} of {path.name} must have the same length, got {len(raw.V)} and {len(raw.I)}.")
     return Source(n_sweeps=1, read=lambda sweep: raw)
 
 
@@ -125,9 +119,7 @@ def _named(columns: dict[str, np.ndarray], kind: str) -> list[str]:
     return names
 
 
-def _choose(
-    columns: dict[str, np.ndarray], kind: str, wanted: int | str | None, *, option: str, path: Path
-) -> str:
+def _choose(columns: dict[str, np.ndarray], kind: str, wanted: int | str | None, *, option: str, path: Path) -> str:
     names = _named(columns, kind)
     if not names:
         found = ", ".join(columns) or "none of the kind"

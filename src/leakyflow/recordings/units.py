@@ -48,8 +48,6 @@ def scale(unit: str, to: str) -> float:
     """
     source, target = _parse(unit), _parse(to)
     if source is None or target is None or source[0] != target[0]:
-        raise ValueError(
-            f"A unit that converts to {to} is needed, got {unit!r}. Name it as in m{to[-1]} or {to[-1]}."
-        )
+        raise ValueError(f"A unit that converts to {to} is needed, got {unit!r}. Name it as in m{to[-1]} or {to[-1]}.")
     # An integer exponent keeps the factor exact; 1e-3 / 1e-6 is not 1000.
     return 10.0 ** (source[1] - target[1])

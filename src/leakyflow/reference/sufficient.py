@@ -68,7 +68,12 @@ def compress(recordings: Recordings, *, n_spikes: int = 32) -> Sufficient:
         rows = np.minimum(np.arange(BLOCK), len(block) - 1)  # one compiled shape for every block
         with jax.enable_x64(True):
             sums = _sums(
-                block.V[rows], block.I[rows], block.spikes[rows], block.refractory[rows], block.n_samples[rows], block.dt
+                block.V[rows],
+                block.I[rows],
+                block.spikes[rows],
+                block.refractory[rows],
+                block.n_samples[rows],
+                block.dt,
             )
         blocks.append([np.asarray(value)[: len(block)] for value in sums])
     V_ref, gram, cross, square, V_max, survived = (np.concatenate(values) for values in zip(*blocks, strict=True))

@@ -149,9 +149,7 @@ def _write(dataset: Dataset, parameters: Parameters, n_samples: np.ndarray, prog
     starts = {chunk: chunk * CHUNK for chunk, finished in enumerate(np.asarray(done[:])) if not finished}
     columns = TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, disable=not progress, transient=True) as bar:
-        task = bar.add_task(
-            "", total=n, completed=n - sum(min(CHUNK, n - start) for start in starts.values())
-        )
+        task = bar.add_task("", total=n, completed=n - sum(min(CHUNK, n - start) for start in starts.values()))
         for chunk, start in starts.items():
             rows = slice(start, min(start + CHUNK, n))
             block = Parameters(*(np.asarray(value)[rows] for value in parameters))
@@ -193,9 +191,7 @@ def _open_group(config: SimulatorConfig, n: int, seed: int, out: str | Path | No
     same = {"prior or stimuli": found.config == config, "seed": found.seed == seed, "n": len(found) == n}
     if not all(same.values()):
         different = " and ".join(name for name, agrees in same.items() if not agrees)
-        raise ValueError(
-            f"{path} holds a dataset with another {different}. Choose another folder, or delete this one."
-        )
+        raise ValueError(f"{path} holds a dataset with another {different}. Choose another folder, or delete this one.")
     return found.group
 
 

@@ -55,16 +55,12 @@ def normal_log_prob(z: Values) -> Values:
 
 def _check_positive(name: str, value: float) -> None:
     if value <= 0:
-        raise ValueError(
-            f"`{name}` must be positive, got {value:g}. A value that does not vary is a plain number."
-        )
+        raise ValueError(f"`{name}` must be positive, got {value:g}. A value that does not vary is a plain number.")
 
 
 def _check_ordered(low: float, high: float) -> None:
     if low >= high:
-        raise ValueError(
-            f"`low` must be below `high`, got low={low:g} >= high={high:g}. Swap or separate them."
-        )
+        raise ValueError(f"`low` must be below `high`, got low={low:g} >= high={high:g}. Swap or separate them.")
 
 
 class AbstractDistribution(ABC):

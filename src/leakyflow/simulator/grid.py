@@ -30,7 +30,6 @@ def n_steps(duration: float, dt: float, *, name: str = "duration") -> int:
     n = round(duration / dt)
     if abs(n * dt - duration) > 1e-6 * dt:
         raise ValueError(
-            f"`{name}` must be a multiple of dt={dt:g} ms, got {duration:g} ms. The nearest one is "
-            f"{n * dt:g} ms."
+            f"`{name}` must be a multiple of dt={dt:g} ms, got {duration:g} ms. The nearest one is {n * dt:g} ms."
         )
     return n

@@ -42,9 +42,7 @@ def _role(entry: Any) -> str:
 
 
 Entry = Annotated[
-    Annotated[Number, Tag("known")]
-    | Annotated[Distribution, Tag("inferred")]
-    | Annotated[Observed, Tag("observed")],
+    Annotated[Number, Tag("known")] | Annotated[Distribution, Tag("inferred")] | Annotated[Observed, Tag("observed")],
     Discriminator(_role),
 ]
 
@@ -92,9 +90,7 @@ class Prior(RootModel[dict[str, Entry]]):
     @model_validator(mode="after")
     def _check(self) -> "Prior":
         if not self.inferred:
-            raise ValueError(
-                "At least one parameter must be inferred, got none. Give one of them a distribution."
-            )
+            raise ValueError("At least one parameter must be inferred, got none. Give one of them a distribution.")
         for name in set(self.observed) - set(OBSERVABLE):
             raise ValueError(
                 f"Only {', '.join(OBSERVABLE)} can be read off a recording, got `{name}` as observed. "
@@ -245,9 +241,7 @@ def _check_names(given: Mapping[str, Any], expected: tuple[str, ...], *, what: s
         if name not in expected:
             nearest = difflib.get_close_matches(str(name), expected, n=1, cutoff=0.0)
             hint = f"Did you mean `{nearest[0]}`?" if nearest else "Leave it out."
-            raise ValueError(
-                f"`{what}` has no parameter `{name}`. {hint} It takes: {', '.join(expected) or 'none'}."
-            )
+            raise ValueError(f"`{what}` has no parameter `{name}`. {hint} It takes: {', '.join(expected) or 'none'}.")
     missing = [name for name in expected if name not in given]
     if missing:
         raise ValueError(f"`{what}` must give {', '.join(expected)}; missing: {', '.join(missing)}.")

@@ -34,13 +34,9 @@ class Stimulus:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.dt) and self.dt > 0):
-            raise ValueError(
-                f"`dt` must be positive and finite, got {self.dt} ms. Pass the sampling interval in ms."
-            )
+            raise ValueError(f"`dt` must be positive and finite, got {self.dt} ms. Pass the sampling interval in ms.")
         if self.n_samples < 2:
-            raise ValueError(
-                f"A stimulus needs at least 2 samples, got {self.n_samples}. Raise t_max or lower dt."
-            )
+            raise ValueError(f"A stimulus needs at least 2 samples, got {self.n_samples}. Raise t_max or lower dt.")
         bad = ~np.isfinite(self.I)
         if bad.any():
             raise ValueError(
@@ -321,9 +317,7 @@ class _Grid:
         n_on = n_steps(duration, dt, name="duration")
         n_time = n_steps(t_max, dt, name="t_max")
         if n_on == 0:
-            raise ValueError(
-                "`duration` must be positive, got 0 ms. For the holding current alone, use amplitude=0."
-            )
+            raise ValueError("`duration` must be positive, got 0 ms. For the holding current alone, use amplitude=0.")
         if start + n_on > n_time:
             raise ValueError(
                 f"The stimulus must end by t_max={t_max:g} ms, but ends at {onset + duration:g} ms. "

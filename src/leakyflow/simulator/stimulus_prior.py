@@ -121,9 +121,7 @@ class AbstractStimulusPrior(ABC):
         ]
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
-    def current(
-        self, arguments: dict[str, float], seed: int, n_time: int, dt: float
-    ) -> Float32[np.ndarray, " time"]:
+    def current(self, arguments: dict[str, float], seed: int, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:
         """The current with these arguments, in pA; `seed` is for what is random about the waveform itself."""
         times = _times(arguments["onset_fraction"], arguments["duration_fraction"], n_time, dt)
         rest = {name: value for name, value in arguments.items() if not name.endswith("_fraction")}
@@ -335,9 +333,7 @@ def _check_draws(
     if not priors:
         raise ValueError("At least one stimulus prior is needed, got none.")
     if len(index) != len(n_samples):
-        raise ValueError(
-            f"`index` and `n_samples` must have one length, got {len(index)} and {len(n_samples)}."
-        )
+        raise ValueError(f"`index` and `n_samples` must have one length, got {len(index)} and {len(n_samples)}.")
     if (index < 0).any():
         raise ValueError(f"`index` must not be negative, got {index.min()}. Count draws from 0.")
     bad = (n_samples < 2) | (n_samples > n_time)

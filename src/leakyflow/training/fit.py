@@ -34,9 +34,7 @@ class Run(NamedTuple):
     history: History  # one row per epoch: epoch, loss, val_loss, learning_rate, seconds
 
 
-def train(
-    config: Config, dataset: Dataset, *, out: str | Path, resume: bool = False, progress: bool = False
-) -> Run:
+def train(config: Config, dataset: Dataset, *, out: str | Path, resume: bool = False, progress: bool = False) -> Run:
     """Train a network, or continue where an interrupted run stopped.
 
     A run may be interrupted at any moment, killed too. Resumed, it ends with the weights of an uninterrupted one.
@@ -63,7 +61,9 @@ def train(
         path.write_text(config.to_toml())
     _record(folder, config, dataset, state="running")
     network = Network(config.network, config.simulator, seed=config.training.seed)
-    history = _fit(config, network, prepare(network, dataset, n=config.training.n_simulations, progress=progress), folder, progress)
+    history = _fit(
+        config, network, prepare(network, dataset, n=config.training.n_simulations, progress=progress), folder, progress
+    )
     best = min(history, key=lambda row: row["val_loss"])
     _record(folder, config, dataset, state="finished", best_epoch=best["epoch"], val_loss=best["val_loss"])
     return Run(folder, load_posterior(folder), history)

@@ -1,10 +1,10 @@
 """A training run is a folder: configuration, history, checkpoint, network, and what it was made with.
 
-    config.toml         all settings
-    history.csv         one row per epoch
-    last.npz            where training stands; it continues from here
-    network.weights.h5  the best network so far, by validation loss
-    run.json            state, seed, versions, losses
+config.toml         all settings
+history.csv         one row per epoch
+last.npz            where training stands; it continues from here
+network.weights.h5  the best network so far, by validation loss
+run.json            state, seed, versions, losses
 """
 
 import json

@@ -21,7 +21,7 @@ def double_precision() -> Iterator[None]:
 
 
 def draw(index: np.ndarray, n_time: int = 500, seed: int = 3, noisy: tuple[bool, ...] = ALL) -> Noise:
-    return draw_noise(jnp.asarray(seed), jnp.asarray(index), n_time, noisy)
+    return draw_noise(jnp.asarray(seed), jnp.asarray(index), 0, n_time, noisy)
 
 
 def test_words_are_those_of_jax():
@@ -65,6 +65,12 @@ def test_a_stream_is_the_same_at_any_length_and_beside_any_other():
     for index, n_time in ((np.array([7]), 500), (np.array([19, 0, 7]), 123), (np.array([7, 7]), 2)):
         for part, all_of_it in zip(draw(index, n_time), whole, strict=True):
             np.testing.assert_array_equal(part, all_of_it[:n_time, index])
+
+
+def test_a_stream_can_be_read_from_anywhere():
+    later = draw_noise(jnp.asarray(3), jnp.arange(20), 7, 100, ALL)
+    for part, whole in zip(later, draw(np.arange(20)), strict=True):
+        np.testing.assert_array_equal(part, whole[7:107])
 
 
 @pytest.mark.parametrize("noisy", [(False, False, False), (True, False, False), (False, True, True)])

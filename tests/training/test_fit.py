@@ -23,7 +23,8 @@ def last_state(folder):
 def assert_same_weights(folder, other):
     a, b = last_state(folder), last_state(other)
     assert a.keys() == b.keys()
-    assert all(np.array_equal(a[name], b[name]) for name in a)
+    different = {name: np.abs(a[name] - b[name]).max() for name in a if not np.array_equal(a[name], b[name])}
+    assert not different
 
 
 def killed_mid_epoch(monkeypatch):

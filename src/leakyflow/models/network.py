@@ -43,13 +43,15 @@ class Network:
     def __init__(self, config: NetworkConfig, simulator: SimulatorConfig, *, seed: int) -> None:
         self.config = config
         self.simulator = simulator
+        shapes = self._shapes()
+        # Last: the initial weights come from Python's global random numbers, of which others may take some.
         keras.utils.set_random_seed(seed)
         self.approximator = bf.ContinuousApproximator(
             inference_network=build_flow(config.flow),
             summary_network=RecordingSummary(config.summary.__dict__),
             standardize=None,
         )
-        self.approximator.build(self._shapes())
+        self.approximator.build(shapes)
 
     @property
     def names(self) -> tuple[str, ...]:

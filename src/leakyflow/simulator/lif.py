@@ -132,8 +132,8 @@ def _simulate_block(
     noisy: tuple[bool, ...],
 ) -> tuple[Array, Array, Array]:
     """Integrate one block. Time is the leading axis within: neurons side by side are stepped together."""
-    noise = draw_noise(seed, index, I.shape[1] + 1, noisy)
-    first, later = jax.tree.map(lambda z: z[0], noise), jax.tree.map(lambda z: z[1:], noise)
+    first = jax.tree.map(lambda z: z[0], draw_noise(seed, index, 0, 1, noisy))
+    later = draw_noise(seed, index, 1, I.shape[1], noisy)
     noise_per_step = jnp.sqrt(dt) * p.membrane_noise
     per_step = _PerStep(n_ref + 1, dt / p.tau, dt / p.C, noise_per_step, _single_below(jnp.asarray(p.V_th)))
     V = p.V_rest + p.tau / p.C * I[:, 0] + p.membrane_noise * jnp.sqrt(p.tau / 2) * first.membrane

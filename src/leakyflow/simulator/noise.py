@@ -39,13 +39,14 @@ class Noise(NamedTuple):
     measurement: Float32[Array, "time dataset"] | None
 
 
-def draw_noise(seed: Array, index: Int[Array, " dataset"], n_time: int, noisy: tuple[bool, ...]) -> Noise:
+def draw_noise(seed: Array, index: Int[Array, " dataset"], start: int, n_time: int, noisy: tuple[bool, ...]) -> Noise:
     """Draw the four noises of some neurons: number k of stream i depends on (seed, i, k) alone.
 
     Args:
         seed: Of the whole set.
         index: Number i of each neuron's stream.
-        n_time: How many numbers of each stream.
+        start: First number of each stream.
+        n_time: How many numbers.
         noisy: Which of `SPARED` to draw.
 
     Returns:
@@ -53,8 +54,8 @@ def draw_noise(seed: Array, index: Int[Array, " dataset"], n_time: int, noisy: t
     """
     on = dict(zip(SPARED, noisy, strict=True))
     # One call gives two words, enough for two of the noises. What nobody uses is never computed.
-    membrane, reset = _words(seed, index, n_time, pair=0)
-    threshold, measurement = _words(seed, index, n_time, pair=1)
+    membrane, reset = _words(seed, index, start, n_time, pair=0)
+    threshold, measurement = _words(seed, index, start, n_time, pair=1)
     return Noise(
         _normal(membrane),
         _normal(threshold) if on["threshold"] else None,
@@ -63,19 +64,15 @@ def draw_noise(seed: Array, index: Int[Array, " dataset"], n_time: int, noisy: t
     )
 
 
-def _words(seed: Array, index: Int[Array, " dataset"], n_time: int, *, pair: int) -> tuple[Words, Words]:
+def _words(seed: Array, index: Int[Array, " dataset"], start: int, n_time: int, *, pair: int) -> tuple[Words, Words]:
     key = jax.random.fold_in(jax.random.key(seed), pair)
     keys = jax.random.key_data(jax.vmap(partial(jax.random.fold_in, key))(index))
     shape = (n_time, len(index))
-    k = jax.lax.broadcasted_iota(jnp.uint32, shape, 0)
+    k = jnp.uint32(start) + jax.lax.broadcasted_iota(jnp.uint32, shape, 0)
     return _threefry(jnp.broadcast_to(keys[:, 0], shape), jnp.broadcast_to(keys[:, 1], shape), k)
 
 
-def _threefry(
-    key_0: UInt32[Array, "time dataset"],
-    key_1: UInt32[Array, "time dataset"],
-    count: UInt32[Array, "time dataset"],
-) -> tuple[UInt32[Array, "time dataset"], UInt32[Array, "time dataset"]]:
+def _threefry(key_0: Words, key_1: Words, count: Words) -> tuple[Words, Words]:
     """Threefry-2x32 with 20 rounds: two random words for each count, the same as those of JAX.
 
     On a CPU JAX runs the rounds as a loop over arrays; written out, they are one pass, in half the time.

@@ -19,22 +19,10 @@ from leakyflow import __version__, cli
 from leakyflow.recordings.export import save_recording
 from leakyflow.simulator.dataset import open_dataset
 from leakyflow.simulator.lif import simulate
-from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.stimuli import square
+from tests.cases import NEURON
 from tests.fresh import run_python
 
-NEURON = Parameters(
-    tau=17.0,
-    V_rest=-72.0,
-    C=90.0,
-    V_th=-45.0,
-    threshold_noise=0.0,
-    membrane_noise=0.3,
-    measurement_noise=0.0,
-    V_reset=-60.0,
-    reset_noise=5.0,
-    t_ref=3.0,
-)
 SMALL = 'base = "quick"\n[training]\nn_simulations = 1100\nepochs = 2\nbatch_size = 50\n'
 
 

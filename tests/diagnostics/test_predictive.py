@@ -8,22 +8,10 @@ from leakyflow.models.draws import Draws
 from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
 from leakyflow.simulator.lif import simulate
-from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.prior import Observed, Prior
 from leakyflow.simulator.stimuli import square
+from tests.cases import NEURON
 
-NEURON = Parameters(
-    tau=17.0,
-    V_rest=-72.0,
-    C=90.0,
-    V_th=-45.0,
-    threshold_noise=0.0,
-    membrane_noise=0.3,
-    measurement_noise=0.0,
-    V_reset=-60.0,
-    reset_noise=5.0,
-    t_ref=3.0,
-)
 PRIOR = Prior(
     NEURON._asdict()
     | {

@@ -10,20 +10,9 @@ from leakyflow.recordings.recording import Recording, Recordings
 from leakyflow.simulator.lif import BLOCK, n_refractory, simulate, simulate_traces
 from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.stimuli import from_array, square
+from tests.cases import NEURON as NOISY
 
-NEURON = Parameters(
-    tau=17.0,
-    V_rest=-72.0,
-    C=90.0,
-    V_th=-45.0,
-    threshold_noise=0.0,
-    membrane_noise=0.0,
-    measurement_noise=0.0,
-    V_reset=-60.0,
-    reset_noise=0.0,
-    t_ref=3.0,
-)
-NOISY = NEURON._replace(membrane_noise=0.3, reset_noise=5.0)
+NEURON = NOISY._replace(membrane_noise=0.0, reset_noise=0.0)
 ALL_NOISES = NOISY._replace(threshold_noise=1.5, measurement_noise=0.2)
 
 

@@ -1,12 +1,9 @@
 """The command line, as a user meets it: tables, files, errors on one screen."""
 
 import re
-import resource
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +19,7 @@ from leakyflow.simulator.lif import simulate
 from leakyflow.simulator.stimuli import square
 from tests.cases import NEURON
 from tests.fresh import run_python
+from tests.room import little_room
 
 SMALL = 'base = "quick"\n[training]\nn_simulations = 1100\nepochs = 2\nbatch_size = 50\n'
 
@@ -79,17 +77,6 @@ def cell(tmp_path) -> Path:
 def spiking_cell(tmp_path) -> Path:
     stimulus = square(amplitude=200.0, onset=50.0, duration=200.0, t_max=300.0, dt=0.2)
     return save_recording(simulate(NEURON, stimulus, seed=1), tmp_path / "spiking.npz")
-
-
-@contextmanager
-def little_room(n_bytes: int) -> Iterator[None]:
-    """Files can grow to n bytes only: a full disk, for this process."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 # --- help

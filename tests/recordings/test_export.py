@@ -1,5 +1,3 @@
-import resource
-import signal
 import warnings
 
 import numpy as np
@@ -8,6 +6,7 @@ import pytest
 from leakyflow.recordings.export import save_recording
 from leakyflow.recordings.read import list_sweeps, read_recording
 from leakyflow.recordings.recording import Recording
+from tests.room import little_room
 
 from .synthetic import write
 
@@ -102,22 +101,11 @@ def test_saved_nwb_is_valid_and_is_read_by_pynwb(tmp_path):
             np.testing.assert_allclose(stimulus.data[:] * stimulus.conversion * 1e12, saved.I, rtol=1e-6)
 
 
-@pytest.fixture
-def full_disk():
-    """Writes fail after 4 kB, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_full_disk_leaves_what_was_there(suffix, tmp_path, full_disk):
+def test_a_full_disk_leaves_what_was_there(suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
     path.write_text("before")
-    with pytest.raises(OSError, match="could not be written"):
+    with little_room(4096), pytest.raises(OSError, match="could not be written"):
         save_recording(recording(n_time=20000), path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]

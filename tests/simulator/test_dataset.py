@@ -1,5 +1,4 @@
 import json
-import resource
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from leakyflow.simulator.dataset import Dataset, make_dataset, open_dataset
 from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
 from leakyflow.simulator.prior import Observed, Prior
 from leakyflow.simulator.stimulus_prior import OrnsteinUhlenbeckPrior, SquarePrior
+from tests.room import little_room
 
 NAMES = ("V", "I", "spikes", "refractory", "n_samples", "stimulus", "parameters")
 ENTRIES = {
@@ -155,19 +155,9 @@ def test_killed_dataset_resumes_to_the_same_bits(tmp_path):
     assert_same(make_dataset(CONFIG, N, seed=3), make_dataset(CONFIG, N, seed=3, out=tmp_path / "data"))
 
 
-@contextmanager
-def files_no_larger_than(n_bytes: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_refused_write_is_one_clear_error_and_leaves_a_dataset_that_resumes(tmp_path):
     with (
-        files_no_larger_than(6000),
+        little_room(6000),
         pytest.raises(OSError, match=r"File too large, while writing .*data.* make room"),
     ):
         make_dataset(CONFIG, N, seed=3, out=tmp_path / "data")
@@ -177,7 +167,7 @@ def test_refused_write_is_one_clear_error_and_leaves_a_dataset_that_resumes(tmp_
 
 
 def test_refused_header_leaves_nothing(tmp_path):
-    with files_no_larger_than(100), pytest.raises(OSError, match="while writing"):
+    with little_room(100), pytest.raises(OSError, match="while writing"):
         make_dataset(CONFIG, N, seed=3, out=tmp_path / "data")
     assert list(tmp_path.iterdir()) == []
 

@@ -9,6 +9,7 @@ from leakyflow.training import fit
 from leakyflow.training.config import load_config
 from leakyflow.training.fit import Checkpoint, EpochEnd, train
 from leakyflow.training.run import CONFIG, HISTORY, LAST, NETWORK, RECORD, load_posterior
+from tests.room import little_room
 
 
 class Killed(BaseException):
@@ -60,6 +61,14 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     losses = [[row["loss"], row["val_loss"]] for row in resumed.history]
     assert losses == [[row["loss"], row["val_loss"]] for row in tiny_run.history]
     assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_a_full_disk_ends_the_run_with_an_error_and_it_resumes(tiny_config, tiny_dataset, tiny_run, tmp_path):
+    with little_room(50_000), pytest.raises(OSError, match="File too large"):
+        train(tiny_config, tiny_dataset, out=tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {CONFIG, RECORD}
+    train(tiny_config, tiny_dataset, out=tmp_path / "run", resume=True)
+    assert_same_weights(tmp_path / "run", tiny_run.folder)
 
 
 def test_another_seed_ends_with_other_weights(tiny_config, tiny_dataset, tiny_run, tmp_path):

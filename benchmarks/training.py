@@ -1,9 +1,9 @@
 """How far is a training step from the machine's own speed, and how much memory does training take?
 
     python benchmarks/training.py
-    python benchmarks/training.py --memory /tmp/leakyflow-memory
+    python benchmarks/training.py --memory FOLDER
 
-The first line compares, for each network, the time of a training step with the time that its floating-point
+The first compares, for each network, the time of a training step with the time that its floating-point
 operations take at this machine's measured matrix-multiply rate. The second trains on 100,000 recordings, a process
 for each network, and reports the peak memory. Results go to `benchmarks/results/training.json`.
 """

@@ -86,10 +86,9 @@ class Posterior:
         recordings, single = self._as_recordings(recording)
         values = np.empty((len(recordings), n_draws, len(self.names)))
         for rows, features, summary in self._blocks(recordings):
-            for first in range(rows.start, rows.stop):
-                noise = np.random.default_rng([seed, first]).standard_normal((n_draws, len(self.names)))
-                values[first] = noise
-            w = self._in_rows(self.network.from_latent, values[rows], summary)
+            streams = (np.random.default_rng([seed, i]) for i in range(rows.start, rows.stop))
+            noise = np.stack([stream.standard_normal((n_draws, len(self.names))) for stream in streams])
+            w = self._in_rows(self.network.from_latent, noise, summary)
             z, _ = from_frame(features.frame, w)
             values[rows] = self._natural(z)
         self._check_finite(values, recordings)

@@ -32,7 +32,7 @@ _HOME = {
     "list_sweeps": "recordings.read",
     "save_recording": "recordings.export",
     "log_likelihood": "reference.likelihood",
-    "Draws": "models.draws",
+    "Draws": "reference.draws",
     "Posterior": "models.posterior",
     "load_posterior": "training.run",
     "load_config": "training.config",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from leakyflow.diagnostics.held_out import Diagnosis
-    from leakyflow.models.draws import Draws
+    from leakyflow.reference.draws import Draws
     from leakyflow.models.posterior import Posterior
     from leakyflow.recordings.read import Sweep
     from leakyflow.recordings.recording import Recording

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from leakyflow.models.draws import Draws
+from leakyflow.reference.draws import Draws
 from leakyflow.simulator.distributions import Normal
 from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.prior import Prior

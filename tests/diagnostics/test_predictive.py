@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leakyflow.diagnostics.predictive import observed_parameters, posterior_predictive, refractory_period
-from leakyflow.models.draws import Draws
+from leakyflow.reference.draws import Draws
 from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
 from leakyflow.simulator.lif import simulate

@@ -8,7 +8,7 @@ import scipy.stats
 from jaxtyping import Float64, Int64
 
 from leakyflow.diagnostics.recovery import check_many
-from leakyflow.models.draws import Draws
+from leakyflow.reference.draws import Draws
 from leakyflow.simulator.parameters import Parameters
 
 __all__ = ["N_BINS", "Ranks", "sbc_ranks"]

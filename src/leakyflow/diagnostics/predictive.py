@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
-from leakyflow.models.draws import Draws
+from leakyflow.reference.draws import Draws
 from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.lif import simulate_traces
 from leakyflow.simulator.parameters import Parameters

@@ -7,7 +7,7 @@ import pandas as pd
 import scipy.stats
 from jaxtyping import Float64
 
-from leakyflow.models.draws import Draws
+from leakyflow.reference.draws import Draws
 from leakyflow.simulator.parameters import UNITS, Parameters
 from leakyflow.simulator.prior import Prior
 

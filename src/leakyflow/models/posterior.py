@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Float64
 
-from leakyflow.models.draws import Draws
+from leakyflow.reference.draws import Draws
 from leakyflow.models.frame import from_frame, to_frame
 from leakyflow.models.network import Features, Network
 from leakyflow.models.statistics import STATISTICS, summary_statistics

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from leakyflow.models.draws import Draws
+from leakyflow.reference.draws import Draws
+from tests.fresh import run_python
 
 NAMES = ("tau", "V_th")
 
@@ -69,6 +70,13 @@ def test_arviz_survives_the_way_to_disk(one, tmp_path):
 
     one.to_arviz().to_netcdf(str(tmp_path / "draws.nc"))
     assert np.array_equal(az.from_netcdf(str(tmp_path / "draws.nc")).posterior["V_th"].values[0], one["V_th"])
+
+
+def test_the_notice_of_the_day_stays_unseen(tmp_path):
+    """ArviZ notes in the cache folder when it last warned: an empty one is the first import of a day."""
+    code = "import leakyflow.reference.draws as d; assert d.import_arviz().__name__ == 'arviz'"
+    assert "ArviZ" not in run_python(code, XDG_CACHE_HOME=str(tmp_path)).stderr
+    assert "ArviZ is undergoing" in run_python("import arviz", XDG_CACHE_HOME=str(tmp_path / "other")).stderr
 
 
 def test_each_error_says_what_to_do(one):

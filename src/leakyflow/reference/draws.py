@@ -1,8 +1,9 @@
 """Posterior draws, with names and units."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,16 @@ from leakyflow.simulator.parameters import UNITS
 if TYPE_CHECKING:
     import arviz as az
 
-__all__ = ["Draws"]
+__all__ = ["Draws", "import_arviz"]
+
+
+def import_arviz() -> Any:
+    """ArviZ, which takes seconds to import, without the notice that it prints on the first import of each day."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\s*ArviZ is undergoing", FutureWarning)
+        import arviz
+
+    return arviz
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +104,7 @@ class Draws(Mapping[str, np.ndarray]):
 
     def to_arviz(self) -> "az.InferenceData":
         """ArviZ InferenceData with a posterior group of one chain; many recordings are a dimension."""
-        import arviz as az
-
+        az = import_arviz()
         if self.recordings is None:
             posterior = {name: self[name][None] for name in self.names}
             data = az.from_dict(posterior=posterior)

@@ -98,6 +98,16 @@ def recorded(V: np.ndarray, I: np.ndarray | float = 0.0, *, spikes: tuple[int, .
     return Recording(V=V, I=I, spikes=is_spike, refractory=refractory, dt=DT)
 
 
+def marked(spikes: list[int], released: list[float], *, n_ref: int) -> Recording:
+    """120 ms of rest but for spikes, released at these voltages after n_ref samples."""
+    V, I = np.full(600, -70.0, np.float32), np.zeros(600, np.float32)
+    at, refractory = np.zeros(600, bool), np.zeros(600, bool)
+    for k, value in zip(spikes, released, strict=True):
+        at[k] = True
+        V[k : k + n_ref + 1], refractory[k + 1 : k + n_ref + 1] = value, True
+    return Recording(V=V, I=I, spikes=at, refractory=refractory, dt=DT)
+
+
 def spoiled(recordings: Recordings, *, extra: int = 0) -> Recordings:
     """The same recordings with rubbish in their padding, and `extra` more samples of it."""
     wide = {

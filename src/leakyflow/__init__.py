@@ -32,6 +32,7 @@ _HOME = {
     "list_sweeps": "recordings.read",
     "save_recording": "recordings.export",
     "log_likelihood": "reference.likelihood",
+    "reference_posterior": "reference.sampler",
     "Draws": "reference.draws",
     "Posterior": "models.posterior",
     "load_posterior": "training.run",

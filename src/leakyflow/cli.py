@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich import box
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from leakyflow.diagnostics.held_out import Diagnosis
-    from leakyflow.reference.draws import Draws
     from leakyflow.models.posterior import Posterior
     from leakyflow.recordings.read import Sweep
     from leakyflow.recordings.recording import Recording
+    from leakyflow.reference.draws import Draws
     from leakyflow.simulator.dataset import Dataset
     from leakyflow.simulator.parameters import Parameters
     from leakyflow.training.config import Config
@@ -219,6 +219,7 @@ def infer(
     t_ref: Annotated[float | None, typer.Option(help="Refractory period, in ms.  \\[default: from spikes]")] = None,
     network: Annotated[str | None, typer.Option(help="Folder of a run, or name of a shipped network.")] = None,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws.")] = 1000,
+    raw: Annotated[bool, typer.Option("--raw", help="Leave the network's draws uncorrected.")] = False,
     seed: SeedOption = 0,
     folder: Annotated[Path, typer.Option("--out", help="Folder for figures and draws.")] = Path("posteriors"),
 ) -> None:
@@ -236,7 +237,8 @@ def infer(
         posterior = load_network(network)
         if any(recording.dt != posterior.dt for recording in recordings):
             recordings = [read(sweep=number, dt=posterior.dt) for number in sweeps]
-        sampled = [posterior.sample(recording, n_draws=draws, seed=seed) for recording in recordings]
+        correct: bool | Literal["auto"] = False if raw else "auto"
+        sampled = [posterior.sample(recording, n_draws=draws, seed=seed, correct=correct) for recording in recordings]
     with writing_into(folder) as scratch:
         for number, recording, values in zip(sweeps, recordings, sampled, strict=True):
             show_recording(recording, described[number or 0])
@@ -491,6 +493,7 @@ def show_posterior(
     from leakyflow.diagnostics.predictive import posterior_predictive
 
     out.print(posterior_table(draws.summary(), truth))
+    out.print(correction_verdict(draws))
     predictive = posterior_predictive(recording, draws, posterior.prior, seed=seed)
     check = predictive.check(recording)
     out.print(
@@ -511,9 +514,24 @@ def show_posterior(
     data.to_netcdf(str(folder / f"{name}.nc"))
 
 
+def correction_verdict(draws: "Draws") -> str:
+    """How the draws of one recording were made and whether to believe them, in a line."""
+    assert draws.diagnostics is not None
+    row = draws.diagnostics.iloc[0]
+    checked = f"{100 * row.efficiency:.0f} % efficient, k-hat {row.k_hat:.2f}"
+    if row.method == "importance":
+        return f"Corrected by the exact likelihood: the network's draws were {checked}."
+    if row.method == "uncorrected" and row.reliable is None:
+        return "Uncorrected draws of the network" + (f": {row.note}." if row.note else ".")
+    text = f"The network's draws were {checked}: {row.note}"
+    if row.method == "SMC":
+        text += f" (R-hat {row.r_hat:.3f}, acceptance {row.acceptance:.2f})"
+    return f"{text}." if row.reliable else f"[yellow]{text}. Do not believe these draws.[/yellow]"
+
+
 def show_recording(recording: "Recording", sweep: "Sweep") -> None:
     """Print what was read from a file."""
-    from leakyflow.diagnostics.predictive import refractory_period
+    from leakyflow.reference.observed import refractory_period
 
     n_spikes = int(recording.spikes.sum())
     spikes = f"{n_spikes} spike{'s' if n_spikes != 1 else ''}"

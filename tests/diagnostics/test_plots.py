@@ -12,9 +12,10 @@ from leakyflow.diagnostics.predictive import posterior_predictive
 from leakyflow.diagnostics.recovery import measure_recovery
 from leakyflow.simulator.parameters import UNITS
 from leakyflow.simulator.prior_predictive import prior_predictive
+from tests.cases import marked
 from tests.diagnostics.exact import PRIOR as EXACT
 from tests.diagnostics.exact import conjugate
-from tests.diagnostics.test_predictive import NEURON, PRIOR, knowing, recordings, trace
+from tests.diagnostics.test_predictive import NEURON, PRIOR, knowing, recordings
 
 
 def recording_posterior(recording):
@@ -42,7 +43,7 @@ def history():
 
 FIGURES = {
     "recording": lambda config: recording_posterior(recordings(1)[0]),
-    "silent recording": lambda config: recording_posterior(trace([], [], 20)),
+    "silent recording": lambda config: recording_posterior(marked([], [], n_ref=20)),
     "recovery": lambda config: recovery(),
     "ranks": lambda config: ranks(),
     "history": lambda config: history(),

@@ -3,12 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leakyflow.diagnostics.predictive import observed_parameters, posterior_predictive, refractory_period
+from leakyflow.diagnostics.predictive import posterior_predictive
 from leakyflow.reference.draws import Draws
-from leakyflow.recordings.recording import Recording
-from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
+from leakyflow.simulator.distributions import LogNormal, Normal
 from leakyflow.simulator.lif import simulate
-from leakyflow.simulator.prior import Observed, Prior
+from leakyflow.simulator.prior import Prior
 from leakyflow.simulator.stimuli import square
 from tests.cases import NEURON
 
@@ -20,9 +19,6 @@ PRIOR = Prior(
         "C": LogNormal(median=90.0, sigma=0.5),
         "V_th": Normal(mean=-45.0, sd=6.0),
     }
-)
-OBSERVED = Prior(
-    PRIOR.root | {"V_reset": Observed(Normal(mean=-55.0, sd=8.0)), "t_ref": Observed(Uniform(low=2.0, high=6.0))}
 )
 
 
@@ -80,35 +76,6 @@ def test_same_seed_same_simulations():
     first, again, other = (posterior_predictive(recording, knowing(), PRIOR, seed=s).V for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
-
-
-def trace(spikes: list[int], released: list[float], n_ref: int) -> Recording:
-    V, I = np.full(600, -70.0, np.float32), np.zeros(600, np.float32)
-    at, refractory = np.zeros(600, bool), np.zeros(600, bool)
-    for k, value in zip(spikes, released, strict=True):
-        at[k] = True
-        V[k : k + n_ref + 1], refractory[k + 1 : k + n_ref + 1] = value, True
-    return Recording(V=V, I=I, spikes=at, refractory=refractory, dt=0.2)
-
-
-def test_observed_parameters_are_read_off_the_recording():
-    found = observed_parameters(trace([100, 300], [-52.0, -58.0], n_ref=20), OBSERVED)
-    assert found == {"V_reset": pytest.approx(-55.0), "t_ref": pytest.approx(4.0)}
-
-
-def test_the_longest_refractory_period_counts_where_the_end_cuts_one():
-    assert refractory_period(trace([100, 595], [-52.0, -58.0], n_ref=20)) == pytest.approx(4.0)
-
-
-def test_scatter_of_the_reset_is_read_off_where_it_is_observed():
-    prior = Prior(OBSERVED.root | {"reset_noise": Observed(LogNormal(median=4.0, sigma=0.5))})
-    assert observed_parameters(trace([100, 300], [-52.0, -58.0], 20), prior)["reset_noise"] == pytest.approx(18**0.5)
-    assert observed_parameters(trace([100], [-52.0], 20), prior)["reset_noise"] == pytest.approx(4.0)
-
-
-def test_without_spikes_observed_parameters_are_at_their_prior_median():
-    found = observed_parameters(trace([], [], 20), OBSERVED)
-    assert found == {"V_reset": pytest.approx(-55.0), "t_ref": pytest.approx(4.0)}
 
 
 def test_draws_of_another_prior_are_refused():

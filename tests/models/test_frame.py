@@ -216,7 +216,9 @@ def test_each_recording_has_its_frame_by_itself(standard):
     for i in (0, N - 1):
         alone = laplace_frame(standard.prior, compress(standard.recordings[i : i + 1]))
         for name, value in part(standard.frame, slice(i, i + 1))._asdict().items():
-            np.testing.assert_array_equal(getattr(alone, name), value, err_msg=name)
+            # Few recordings and many are compiled apart, and round differently: the loss, of some thousand nats, is
+            # known to 1e-12, and so its minimum to the root of that.
+            np.testing.assert_allclose(getattr(alone, name), value, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def test_features_have_one_length_whatever_the_recording():

@@ -1,3 +1,4 @@
+import inspect
 import tracemalloc
 from dataclasses import replace
 
@@ -5,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.integrate import simpson
 
+from leakyflow.models.config import FlowConfig, NetworkConfig, SummaryConfig
+from leakyflow.models.frame import from_frame
+from leakyflow.models.network import Network
+from leakyflow.models.posterior import Posterior
 from leakyflow.recordings.recording import Recordings
+from leakyflow.reference.draws import Draws
+from leakyflow.reference.sampler import reference_posterior
+from leakyflow.simulator.prior import Prior
 
 
 @pytest.fixture(scope="module")
@@ -19,30 +27,30 @@ def posterior(tiny_run):
 
 
 def test_draws_have_the_shapes_that_went_in(posterior, recordings):
-    assert posterior.sample(recordings[0], n_draws=7)["tau"].shape == (7,)
-    assert posterior.sample([recordings[0], recordings[1]], n_draws=7)["tau"].shape == (2, 7)
-    assert posterior.sample(recordings, n_draws=7)["tau"].shape == (300, 7)
+    assert posterior.sample(recordings[0], n_draws=7, correct=False)["tau"].shape == (7,)
+    assert posterior.sample([recordings[0], recordings[1]], n_draws=7, correct=False)["tau"].shape == (2, 7)
+    assert posterior.sample(recordings, n_draws=7, correct=False)["tau"].shape == (300, 7)
 
 
 def test_the_same_seed_gives_the_same_draws_and_another_does_not(posterior, recordings):
-    one = posterior.sample(recordings[0], n_draws=50, seed=3).array
-    assert np.array_equal(one, posterior.sample(recordings[0], n_draws=50, seed=3).array)
-    assert not np.array_equal(one, posterior.sample(recordings[0], n_draws=50, seed=4).array)
+    one = posterior.sample(recordings[0], n_draws=50, seed=3, correct=False).array
+    assert np.array_equal(one, posterior.sample(recordings[0], n_draws=50, seed=3, correct=False).array)
+    assert not np.array_equal(one, posterior.sample(recordings[0], n_draws=50, seed=4, correct=False).array)
 
 
 def test_draws_of_a_recording_do_not_depend_on_its_company_or_padding(posterior, recordings):
-    alone = posterior.sample(recordings[0], n_draws=20, seed=1).array
-    among = posterior.sample(recordings, n_draws=20, seed=1).array[0]
+    alone = posterior.sample(recordings[0], n_draws=20, seed=1, correct=False).array
+    among = posterior.sample(recordings, n_draws=20, seed=1, correct=False).array[0]
     assert np.allclose(alone, among, rtol=1e-4)
     noisy = replace(recordings[:1], V=recordings.V[:1].copy(), I=recordings.I[:1].copy())
     padding = np.arange(noisy.V.shape[1]) >= noisy.n_samples[0]
     assert padding.any()
     noisy.V[0, padding], noisy.I[0, padding] = np.nan, 1e6
-    assert np.array_equal(posterior.sample(noisy, n_draws=20, seed=1).array[0], alone)
+    assert np.array_equal(posterior.sample(noisy, n_draws=20, seed=1, correct=False).array[0], alone)
 
 
 def test_draws_respect_supports_and_the_hard_threshold(posterior, recordings):
-    draws = posterior.sample(recordings, n_draws=50)
+    draws = posterior.sample(recordings, n_draws=50, correct=False)
     assert (draws["tau"] > 0).all()
     assert (draws["C"] > 0).all()
     free = ~(recordings.spikes | recordings.refractory)
@@ -55,7 +63,7 @@ def test_draws_respect_supports_and_the_hard_threshold(posterior, recordings):
 def test_log_density_integrates_to_one(posterior, recordings):
     """Along V_th, conditional on the others: ratios to the density at one point, against the draws' own."""
     recording = recordings[0]
-    draws = posterior.sample(recording, n_draws=4000, seed=1)
+    draws = posterior.sample(recording, n_draws=4000, seed=1, correct=False)
     # A normal proposal around the draws: the mean importance weight of a normalized density is 1.
     values = np.log(np.stack([draws["tau"], -draws["V_rest"], draws["C"]], axis=-1))
     survived = recording.V[1:][recording.free[1:]].max()
@@ -75,7 +83,7 @@ def test_log_density_integrates_to_one(posterior, recordings):
 
 
 def test_log_density_is_minus_infinity_outside_the_support(posterior, recordings):
-    inside = posterior.sample(recordings[0], n_draws=1)
+    inside = posterior.sample(recordings[0], n_draws=1, correct=False)
     theta = {name: np.repeat(inside[name], 3) for name in posterior.names}
     theta["tau"][1], theta["V_th"][2] = -1.0, recordings[0].V[recordings[0].free].max() - 1.0
     log_q = posterior.log_prob(recordings[0], theta)
@@ -85,7 +93,7 @@ def test_log_density_is_minus_infinity_outside_the_support(posterior, recordings
 
 def test_log_density_prefers_its_own_draws(posterior, recordings):
     some = recordings[:50]
-    draws = posterior.sample(some, n_draws=20)
+    draws = posterior.sample(some, n_draws=20, correct=False)
     others = {name: np.roll(draws[name], 1, axis=0) for name in posterior.names}
     assert posterior.log_prob(some, draws).mean() > np.mean(posterior.log_prob(some, others).clip(-1e3))
 
@@ -95,7 +103,7 @@ def test_a_barely_trained_network_beats_the_prior_on_held_out_recordings(posteri
 
     held_out = make_dataset(tiny_config, 200, seed=99)
     theta = held_out.parameters()
-    draws = posterior.sample(held_out.recordings(), n_draws=200)
+    draws = posterior.sample(held_out.recordings(), n_draws=200, correct=False)
     prior = tiny_config.simulator.parameters.sample(4000, 5)
     for name in posterior.names:
         error = np.sqrt(np.mean((draws[name].mean(1) - getattr(theta, name)) ** 2))
@@ -104,9 +112,9 @@ def test_a_barely_trained_network_beats_the_prior_on_held_out_recordings(posteri
 
 def test_thousands_of_recordings_stay_in_bounded_memory(posterior, recordings):
     many = recordings.take(np.arange(3000) % 300)
-    posterior.sample(many[:300], n_draws=10)
+    posterior.sample(many[:300], n_draws=10, correct=False)
     tracemalloc.start()
-    posterior.sample(many, n_draws=10)
+    posterior.sample(many, n_draws=10, correct=False)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.5 * many.V.nbytes * 8  # a float64 copy of all the traces would not fit
@@ -122,6 +130,125 @@ def test_summary_features_have_a_row_for_each_recording(posterior, recordings):
 def test_statistics_are_named(posterior, recordings):
     table = posterior.statistics(recordings[0])
     assert np.isclose(np.expm1(table["spike_count"].iloc[0]), recordings[0].spikes.sum())
+
+
+# --- corrected draws
+
+
+@pytest.fixture(scope="module")
+def few(recordings):
+    """A silent recording and two that spike."""
+    counts = recordings.spikes.sum(1)
+    rows = np.array([np.argmin(counts), np.argmax(counts == 3), np.argmax(counts == 5)])
+    return recordings.take(rows)
+
+
+@pytest.fixture(scope="module")
+def corrected_draws(posterior, few):
+    return posterior.sample(few, n_draws=300, seed=1)
+
+
+COLUMNS = ["method", "reliable", "k_hat", "efficiency", "ess", "r_hat", "acceptance", "log_evidence", "note"]
+
+
+def test_diagnostics_have_a_row_for_each_recording(corrected_draws, few, posterior):
+    table = corrected_draws.diagnostics
+    assert list(table.columns) == COLUMNS
+    assert list(table.index) == list(few.names)
+    assert table["method"].isin(["importance", "SMC"]).all()
+    assert table["reliable"].all()
+    assert (table["k_hat"] > 0.7).equals(table["method"] == "SMC")
+    assert table["efficiency"].between(0.0, 1.0).all()
+    assert np.isfinite(table["log_evidence"]).all()
+    assert corrected_draws.array.shape == (3, 300, 4)
+    assert len(posterior.sample(few[0], n_draws=10).diagnostics) == 1
+
+
+def test_draws_of_a_displaced_network_are_corrected_to_those_of_the_reference(posterior, few, monkeypatch):
+    recording, network = few[1], posterior.network
+    exact = reference_posterior(recording, network, n_draws=1200, seed=3)
+    own = network.from_latent
+    # By 0.7 SDs along each axis: a density still, as its draws are moved together with it.
+    monkeypatch.setattr(network, "from_latent", lambda *arguments: (own(*arguments)[0] + 0.7, own(*arguments)[1]))
+    raw = posterior.sample(recording, n_draws=1000, seed=1, correct=False)
+    draws = posterior.sample(recording, n_draws=1000, seed=1)
+    row = draws.diagnostics.iloc[0]
+    assert row["log_evidence"] == pytest.approx(exact.diagnostics["log_evidence"].iloc[0], abs=0.4)
+    ess = min(row["ess"], 1000)
+    # In SDs: the standard errors of both means, an effective draw being about a particle, and of both SDs.
+    error = np.sqrt(1 / ess + 1 / 1200)
+
+    def deviation(draws: Draws) -> float:
+        """The largest, of mean or SD, in standard errors."""
+        means = [(draws[name].mean() - exact[name].mean()) / exact[name].std() for name in posterior.names]
+        sds = [np.log(draws[name].std() / exact[name].std()) * np.sqrt(2) for name in posterior.names]
+        return np.abs([*means, *sds]).max() / error
+
+    assert deviation(draws) < 4.5
+    assert deviation(raw) > 4.5
+
+
+def test_the_networks_own_draws_are_left_as_they_are_on_request(posterior, few):
+    draws = posterior.sample(few, n_draws=5, seed=1, correct=False)
+    table = draws.diagnostics
+    assert list(table.columns) == COLUMNS
+    assert (table["method"] == "uncorrected").all()
+    assert table["reliable"].isna().all()
+    assert (table["note"] == "").all()
+    # Of the stream that recording i has: standard normal, through the flow and out of the frame.
+    network = posterior.network
+    features = network.features(few)
+    summary = network.summarize(network.inputs(features, few))
+    noise = np.stack([np.random.default_rng([1, i]).standard_normal((5, 4)) for i in range(3)])
+    w, _ = network.from_latent(noise.reshape(-1, 4).astype(np.float32), np.repeat(summary, 5, axis=0))
+    z, _ = from_frame(features.frame, w.reshape(3, 5, 4).astype(float))
+    theta = posterior.prior.from_unconstrained(z)
+    for name in posterior.names:
+        # The network is in single precision, and so are rows in another order.
+        np.testing.assert_allclose(draws[name], getattr(theta, name), rtol=1e-3)
+
+
+def test_true_insists_on_what_auto_does_where_there_is_a_likelihood(corrected_draws, posterior, few):
+    np.testing.assert_array_equal(posterior.sample(few, n_draws=300, seed=1, correct=True).array, corrected_draws.array)
+
+
+def test_the_same_seed_gives_the_same_corrected_draws_whatever_the_company(corrected_draws, posterior, few):
+    alone = posterior.sample(few[0], n_draws=300, seed=1)
+    again = posterior.sample(few[0], n_draws=300, seed=1)
+    np.testing.assert_array_equal(again.array, alone.array)
+    assert alone.diagnostics["method"].iloc[0] == corrected_draws.diagnostics["method"].iloc[0]
+    np.testing.assert_allclose(alone.array, corrected_draws.array[0], rtol=1e-3)
+    assert not np.allclose(posterior.sample(few[0], n_draws=300, seed=2).array, alone.array, rtol=1e-3)
+
+
+def test_corrected_draws_respect_the_hard_threshold(corrected_draws, few):
+    for i, recording in enumerate(few):
+        assert corrected_draws["V_th"][i].min() > recording.V[1:][recording.free[1:]].max()
+
+
+def test_without_a_likelihood_draws_stay_uncorrected_and_say_so(recordings, tiny_config):
+    prior = Prior(tiny_config.simulator.parameters.root | {"measurement_noise": 0.5})
+    networks = NetworkConfig(
+        summary=SummaryConfig(kind="statistics", widths=(8,)),
+        flow=FlowConfig(depth=2, widths=(8,), normalization="activation"),
+        standardize="prior",
+    )
+    network = Network(networks, replace(tiny_config.simulator, parameters=prior), seed=1)
+    posterior = Posterior(network, name="two noises")
+    draws = posterior.sample(recordings[:2], n_draws=10)
+    assert np.isfinite(draws.array).all()
+    assert (draws.diagnostics["method"] == "uncorrected").all()
+    assert (draws.diagnostics["note"] == "the prior has no likelihood in closed form").all()
+    np.testing.assert_array_equal(posterior.sample(recordings[:2], n_draws=10, correct=False).array, draws.array)
+    with pytest.raises(ValueError, match=r"known in closed form only.*correct=False"):
+        posterior.sample(recordings[:2], n_draws=10, correct=True)
+
+
+@pytest.mark.parametrize("value", ["yes", "False", None, 2])
+def test_another_way_to_correct_is_refused(posterior, recordings, value):
+    sample = inspect.unwrap(Posterior.sample)  # without the tests' own type checks
+    with pytest.raises(ValueError, match='`correct` must be "auto", True or False, got'):
+        sample(posterior, recordings[0], n_draws=10, correct=value)
 
 
 def test_each_error_says_what_to_do(posterior, recordings):
@@ -142,7 +269,7 @@ def test_marginal_density_matches_the_histogram_of_the_draws(posterior, recordin
     """Silent recordings: V_th given the rest is one-dimensional, so its density can be drawn by quadrature."""
     silent = int(np.argmin(recordings.spikes.sum(1)))
     recording = recordings[silent]
-    draws = posterior.sample(recording, n_draws=2000, seed=2)
+    draws = posterior.sample(recording, n_draws=2000, seed=2, correct=False)
     grid = np.linspace(draws["V_th"].min() - 1.0, draws["V_th"].max() + 1.0, 201)
     fixed = {name: np.full(grid.shape, np.median(draws[name])) for name in posterior.names}
     density = np.exp(posterior.log_prob(recording, fixed | {"V_th": grid}))

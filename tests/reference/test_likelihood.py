@@ -1,15 +1,17 @@
 import math
 
+import jax
 import numpy as np
 import pytest
 from scipy.special import log_ndtr
 
-from leakyflow.recordings.recording import Recording
+from leakyflow.recordings.recording import Recording, Recordings
+from leakyflow.reference.deterministic import deterministic_log_likelihood
 from leakyflow.reference.likelihood import log_likelihood
 from leakyflow.simulator.lif import simulate
 from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.stimuli import square
-from tests.cases import DT, NEURON, recorded, stimulated
+from tests.cases import DT, NEURON, PRIORS, recorded, simulated, simulator, spoiled, stimulated
 
 NOISY = NEURON._replace(threshold_noise=1.5)
 NEURONS = {
@@ -136,12 +138,124 @@ def test_score_has_another_mean_beside_the_truth(mean_scores, name):
     assert abs(mean_scores[1 + i, i]) > 4.0
 
 
+# --- many recordings
+
+
+@pytest.fixture(scope="module")
+def recordings() -> Recordings:
+    many = simulated(simulator(), 5)[1]
+    assert len(set(many.n_samples)) > 1
+    assert many.spikes.any()
+    return many
+
+
+def drawn(n: int) -> Parameters:
+    """Neurons that can have made any of the recordings, for their threshold is noisy."""
+    return PRIORS["eight"].sample(n, seed=2)
+
+
+def reshaped(p: Parameters, *shape: int) -> Parameters:
+    return Parameters(*(np.reshape(value, shape) for value in p))
+
+
+# How parameters may come: of all draws of all recordings, of the recordings, or of none of them in particular.
+SHAPES = {
+    "dataset draw": (lambda: reshaped(drawn(15), 5, 3), (5, 3)),
+    "dataset 1": (lambda: reshaped(drawn(5), 5, 1), (5, 1)),
+    "1 draw": (lambda: reshaped(drawn(3), 1, 3), (5, 3)),
+    "dataset": (lambda: drawn(5), (5,)),
+    "dataset draw more": (lambda: reshaped(drawn(30), 5, 3, 2), (5, 3, 2)),
+    "numbers": (lambda: NOISY, (5,)),
+    "mixed": (lambda: NOISY._replace(tau=np.linspace(15, 20, 5)[:, None], C=np.array([[80.0, 90.0, 95.0]])), (5, 3)),
+}
+
+
+@pytest.mark.parametrize(("neurons", "shape"), SHAPES.values(), ids=SHAPES.keys())
+def test_many_recordings_are_as_one_at_a_time(recordings, neurons, shape):
+    values = log_likelihood(neurons(), recordings)
+    assert values.shape == shape
+    assert np.isfinite(values).all()
+    for i, recording in enumerate(recordings):
+        own = Parameters(
+            *(np.broadcast_to(np.reshape(x, np.shape(x) or (1,) * len(shape)), shape)[i] for x in neurons())
+        )
+        np.testing.assert_allclose(values[i], log_likelihood(own, recording), rtol=1e-12)
+
+
+def test_more_draws_than_are_computed_at_a_time_keep_their_places(recordings):
+    many = reshaped(drawn(5 * 130), 5, 130)
+    values = log_likelihood(many, recordings)
+    for i, j in [(0, 0), (1, 63), (2, 64), (3, 128), (4, 129)]:
+        one = Parameters(*(float(value[i, j]) for value in many))
+        np.testing.assert_allclose(values[i, j], log_likelihood(one, recordings[i]), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "noises", [{}, {"membrane_noise": 0.0, "measurement_noise": 0.5}], ids=["membrane", "electrode"]
+)
+def test_padding_has_no_influence(recordings, noises):
+    assert (recordings.n_samples < recordings.V.shape[1]).any()
+    neuron = NOISY._replace(tau=np.linspace(15.0, 20.0, 5), **noises)
+    clean = log_likelihood(neuron, recordings)
+    np.testing.assert_array_equal(log_likelihood(neuron, spoiled(recordings)), clean)
+    # Sums over another length may be added up in another order.
+    np.testing.assert_allclose(log_likelihood(neuron, spoiled(recordings, extra=700)), clean, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 3), (3, 5)])
+def test_a_first_axis_that_is_not_that_of_the_recordings_is_refused(recordings, shape):
+    neuron = NEURON._replace(V_th=np.full(shape, -30.0))
+    with pytest.raises(
+        ValueError, match=r"must be that of the 5 recordings, got shape .*Parameters of shape \(dataset, 1\)"
+    ):
+        log_likelihood(neuron, recordings)
+    with pytest.raises(ValueError, match="must be that of the 1 recordings"):
+        log_likelihood(neuron, recordings[:1])
+
+
+# --- noise of the electrode alone
+
+SEEN = NEURON._replace(membrane_noise=0.0, measurement_noise=0.5)
+
+
+def deterministic(p: Parameters, recording: Recording) -> tuple[float, bool]:
+    arrays = (recording.V.astype(float), recording.I.astype(float), recording.spikes, recording.free)
+    everywhere = np.ones(recording.n_samples, bool)
+    numbers = Parameters(*(np.float64(value) for value in p))
+    value, violated = jax.jit(deterministic_log_likelihood, static_argnames="n_segments")(
+        numbers, *arrays, everywhere, recording.dt, n_segments=64
+    )
+    return float(value), bool(violated)
+
+
+@pytest.mark.parametrize("threshold_noise", [0.0, 1.5], ids=["hard", "noisy"])
+@pytest.mark.parametrize("amplitude", [0.0, 300.0], ids=["silent", "spiking"])
+def test_without_membrane_noise_it_is_the_likelihood_of_a_deterministic_trace(amplitude, threshold_noise):
+    truth = SEEN._replace(threshold_noise=threshold_noise)
+    recording = stimulated(amplitude, **truth._asdict())
+    assert recording.spikes.any() == (amplitude > 0)
+    assert recording.spikes.sum() < 64
+    V_rest = np.linspace(-75.0, -69.0, 7)
+    values = log_likelihood(truth._replace(V_rest=V_rest), recording)
+    expected = [deterministic(truth._replace(V_rest=value), recording) for value in V_rest]
+    for value, (density, violated) in zip(values, expected, strict=True):
+        assert value == -np.inf if violated else value == pytest.approx(density, rel=1e-12)
+    assert np.isfinite(values[3])  # at the truth
+    # A hard threshold is crossed too early or too late at another resting potential.
+    assert any(violated for _, violated in expected) == (amplitude > 0 and threshold_noise == 0)
+
+
+BOTH = "only where one of `membrane_noise` and `measurement_noise` is positive and the other 0, got "
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"measurement_noise": 0.5}, "only where `measurement_noise` is 0 mV, got 0.5. Set it to 0"),
-        ({"membrane_noise": 0.0}, "`membrane_noise` must be positive, got 0.0"),
-        ({"membrane_noise": np.array([0.3, -0.1])}, r"must be positive, got \[ 0.3 -0.1\]"),
+        ({"measurement_noise": 0.5}, BOTH + r"0.3 mV/sqrt\(ms\) and 0.5 mV. Set one of them to 0"),
+        ({"membrane_noise": 0.0}, BOTH + "0.0 "),
+        ({"membrane_noise": np.array([0.3, -0.1])}, BOTH + r"\[ 0.3 -0.1\]"),
+        ({"membrane_noise": np.array([0.3, 0.0]), "measurement_noise": np.array([0.0, 0.5])}, BOTH + r"\[0.3 0. \]"),
+        ({"membrane_noise": np.array([0.3, np.nan])}, BOTH),
     ],
 )
 def test_each_error_says_what_to_do(change, match):

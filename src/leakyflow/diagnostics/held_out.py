@@ -24,7 +24,9 @@ class Diagnosis(NamedTuple):
         return self.recovery.table().join(self.ranks.p_values())
 
 
-def diagnose(posterior: Posterior, dataset: Dataset, *, n_draws: int = 500, seed: int = 0) -> Diagnosis:
+def diagnose(
+    posterior: Posterior, dataset: Dataset, *, n_draws: int = 500, seed: int = 0, correct: bool = False
+) -> Diagnosis:
     """Test a posterior on simulations that it was not trained on.
 
     Args:
@@ -32,6 +34,7 @@ def diagnose(posterior: Posterior, dataset: Dataset, *, n_draws: int = 500, seed
         dataset: From the same simulator settings, under another seed than the training set.
         n_draws: Draws per recording.
         seed: Of the draws.
+        correct: Test the draws corrected by the likelihood, not the network's own. The log density is the network's.
 
     Raises:
         ValueError: If the dataset was drawn from another prior, or a recording does not suit the network.
@@ -42,7 +45,7 @@ def diagnose(posterior: Posterior, dataset: Dataset, *, n_draws: int = 500, seed
             "drawn from another. Make them with make_dataset and the configuration of the run."
         )
     recordings, truth = dataset.recordings(), dataset.parameters()
-    draws = posterior.sample(recordings, n_draws=n_draws, seed=seed)
+    draws = posterior.sample(recordings, n_draws=n_draws, seed=seed, correct=correct)
     columns = {name: np.asarray(getattr(truth, name))[:, None] for name in posterior.names}
     log_q = posterior.log_prob(recordings, columns)[:, 0]
     return Diagnosis(measure_recovery(draws, truth, posterior.prior, log_q), sbc_ranks(draws, truth, seed=seed))

@@ -17,8 +17,8 @@ from leakyflow.diagnostics.calibration import Ranks
 from leakyflow.diagnostics.convergence import measure_convergence
 from leakyflow.diagnostics.predictive import Predictive
 from leakyflow.diagnostics.recovery import Recovery
-from leakyflow.reference.draws import Draws
 from leakyflow.recordings.recording import Recording
+from leakyflow.reference.draws import Draws
 from leakyflow.simulator.distributions import AbstractDistribution
 from leakyflow.simulator.parameters import UNITS, Parameters
 from leakyflow.simulator.prior import Prior

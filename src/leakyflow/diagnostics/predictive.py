@@ -1,25 +1,19 @@
 """Posterior predictive: what neurons drawn from a posterior do under the current of the recording."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
+from leakyflow.recordings.recording import Recording, Recordings
 from leakyflow.reference.draws import Draws
-from leakyflow.recordings.recording import Recording
+from leakyflow.reference.observed import observed_parameters
 from leakyflow.simulator.lif import simulate_traces
 from leakyflow.simulator.parameters import Parameters
-from leakyflow.simulator.prior import Observed, Prior
+from leakyflow.simulator.prior import Prior
 
-__all__ = [
-    "Predictive",
-    "PredictiveCheck",
-    "observed_parameters",
-    "posterior_predictive",
-    "refractory_period",
-]
+__all__ = ["Predictive", "PredictiveCheck", "posterior_predictive"]
 
 TAILS = (0.05, 0.5, 0.95)
 # Among 150 simulated recordings and their posteriors, the least share was 0.78.
@@ -97,9 +91,9 @@ def posterior_predictive(
             f"{draws.array.shape} of {', '.join(draws.names)}."
         )
     n = min(n_draws, draws.n_draws)
-    given = prior.known | observed_parameters(recording, prior)
+    given = prior.known | observed_parameters(Recordings.from_list([recording]), prior)
     parameters = Parameters(
-        **{name: np.full(n, value) for name, value in given.items()},
+        **{name: np.broadcast_to(value, n) for name, value in given.items()},
         **{name: draws[name][:n] for name in draws.names},
     )
     V, spikes = _simulate_from(parameters, recording, seed)
@@ -124,37 +118,3 @@ def _simulate_from(
     I[:, 0] += (target - arrived) / R
     traces = simulate_traces(parameters, I, recording.dt, seed=seed, index=index)
     return traces.V[:, 1:], traces.spikes[:, 1:]
-
-
-def observed_parameters(recording: Recording, prior: Prior) -> dict[str, float]:
-    """Read the prior's observed parameters off a recording.
-
-    The mean and SD of the voltages of release, and the longest refractory period. What the recording does not
-    show, for lack of spikes, is at its prior median.
-
-    Args:
-        recording: One trace.
-        prior: Says which parameters are observed.
-
-    Returns:
-        A number for each, in its unit.
-    """
-    released = recording.V[recording.spikes].astype(np.float64)
-    shown: dict[str, float] = {}
-    if released.size:
-        shown |= {"V_reset": float(released.mean()), "t_ref": refractory_period(recording)}
-    if released.size > 1:
-        shown["reset_noise"] = float(released.std(ddof=1))
-    medians = {
-        name: float(entry.observed.from_unconstrained(0.0))
-        for name, entry in prior.root.items()
-        if isinstance(entry, Observed)
-    }
-    return {name: shown.get(name, median) for name, median in medians.items()}
-
-
-def refractory_period(recording: Recording) -> float:
-    """Longest run of refractory samples, in ms; the last one may be cut by the end."""
-    onsets = np.append(np.flatnonzero(recording.spikes), recording.n_samples)
-    runs = [recording.refractory[a:b].sum() for a, b in pairwise(onsets)]
-    return float(max(runs) * recording.dt)

@@ -25,6 +25,7 @@ from scipy import special
 from leakyflow.models.least_squares import Regression, coefficients, least_squares, predicted_at_spikes
 from leakyflow.reference.normal import ndtr, ndtri
 from leakyflow.reference.sufficient import Sufficient, compressed_log_likelihood
+from leakyflow.reference.target import score_of, threshold_bound
 from leakyflow.simulator.distributions import AbstractDistribution
 from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.prior import Observed, Prior
@@ -36,11 +37,10 @@ N_NEWTON = 30
 LEAST_PRECISION = 0.5
 # Beyond this a normal distribution function rounds to 0 or 1.
 LARGEST_SCORE = 7.0
-# A bound below this excludes nothing: a value outside the support of the prior, an infinite score.
-LEAST_BOUND = -30.0
 # Draws that give the mean and covariance under the prior of what least squares fits.
 N_PRIOR = 4096
-BLOCK = 1024
+# Recordings worked on together: few, or many; two shapes to compile.
+BLOCKS = (16, 1024)
 
 
 class Frame(NamedTuple):
@@ -90,8 +90,9 @@ def laplace_frame(prior: Prior, sufficient: Sufficient) -> Frame:
     typical = {"reset_noise": float(scatter.observed.quantile(0.5))} if isinstance(scatter, Observed) else {}
     solve = _laplace_solver(tuple(prior.distributions.items()), tuple((prior.known | typical).items()))
     blocks = []
-    for first in range(0, len(start), BLOCK):
-        rows = np.minimum(np.arange(first, first + BLOCK), len(start) - 1)  # one compiled shape
+    size = BLOCKS[len(start) > BLOCKS[0]]
+    for first in range(0, len(start), size):
+        rows = np.minimum(np.arange(first, first + size), len(start) - 1)
         block = Sufficient._make(value if isinstance(value, float) else value[rows] for value in sufficient)
         with jax.enable_x64(True):
             values = solve(start[rows], tuple(value[rows] for value in frame[:3]), block)
@@ -183,31 +184,21 @@ def _starting_point(
     }
     for axis, (name, distribution) in enumerate(prior.distributions.items()):
         if name in guesses:
-            start[:, axis] = np.clip(_score(distribution, guesses[name]), -3.0, 3.0)
+            start[:, axis] = np.clip(score_of(distribution, guesses[name]), -3.0, 3.0)
     if "V_th" not in prior.inferred:
         return frame, start
     axis, V_th = prior.inferred.index("V_th"), prior.distributions["V_th"]
     at_spikes = predicted_at_spikes(regression, s)
     if prior.known.get("threshold_noise") == 0.0:
-        bound = np.clip(_score(V_th, s.V_max), LEAST_BOUND, LARGEST_SCORE)
-        # Without a free step nothing was survived.
-        bound = np.where(s.n_steps > 0, bound, LEAST_BOUND)
+        bound = threshold_bound(prior, s)
         noise = prior.known.get("membrane_noise", regression.noise) * np.sqrt(s.dt)
         frame.bound[:, axis] = bound
         frame.location[:, axis], frame.scale[:, axis] = _truncated_normal(V_th, bound, at_spikes, s.weight, noise)
     else:
         mean = (s.weight * at_spikes).sum(1) / np.maximum(s.weight.sum(1), 1.0)
         guess = np.where(s.weight.sum(1) > 0, mean, s.V_max + 3.0)
-        start[:, axis] = np.clip(_score(V_th, guess), -4.0, 4.0)
+        start[:, axis] = np.clip(score_of(V_th, guess), -4.0, 4.0)
     return frame, start
-
-
-def _score(distribution: AbstractDistribution, x: Float64[np.ndarray, " dataset"]) -> Float64[np.ndarray, " dataset"]:
-    """Normal score of any number, infinite from the ends of the support on."""
-    low, high = distribution.support
-    inside = (x > low) & (x < high)
-    score = distribution.to_unconstrained(np.where(inside, x, distribution.from_unconstrained(0.0)))
-    return np.where(inside, score, np.where(x <= low, -np.inf, np.inf))
 
 
 def _hazard(x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:

@@ -101,8 +101,8 @@ class Network:
 
     def from_latent(
         self, latent: Float32[np.ndarray, "row param"], summary: Float32[np.ndarray, "row summary"]
-    ) -> Float32[np.ndarray, "row param"]:
-        """Turn standard normal draws into draws of the local coordinates w."""
+    ) -> tuple[Float32[np.ndarray, "row param"], Float32[np.ndarray, " row"]]:
+        """Turn standard normal draws into draws of the local coordinates w, and their log densities."""
         return self._run("from_latent", latent, summary)
 
     def log_density(
@@ -111,20 +111,20 @@ class Network:
         """Log density of local coordinates."""
         return self._run("log_density", w, summary)
 
-    def _run(self, name: str, *arguments: Any) -> np.ndarray:
+    def _run(self, name: str, *arguments: Any) -> Any:
         """Call a compiled function on rows padded to a power of two, so that few shapes are ever compiled."""
         n = len(keras.tree.flatten(arguments)[0])
         size = max(16, 1 << (n - 1).bit_length())
         rows = np.minimum(np.arange(size), n - 1)
         padded = keras.tree.map_structure(lambda x: keras.ops.convert_to_tensor(x[rows]), arguments)
-        return keras.ops.convert_to_numpy(self._compiled[name](*padded))[:n]
+        return keras.tree.map_structure(lambda x: keras.ops.convert_to_numpy(x)[:n], self._compiled[name](*padded))
 
     @cached_property
     def _compiled(self) -> dict[str, Callable]:
         summary, flow = self.approximator.summary_network, self.approximator.inference_network
         functions: dict[str, Callable] = {
             "summarize": lambda x: summary(x, training=False),
-            "from_latent": lambda z, s: flow(z, conditions=s, inverse=True, training=False),
+            "from_latent": lambda z, s: flow(z, conditions=s, inverse=True, density=True, training=False),
             "log_density": lambda w, s: flow(w, conditions=s, density=True, training=False)[1],
         }
         return {name: _compile(function) for name, function in functions.items()}

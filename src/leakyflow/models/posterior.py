@@ -1,17 +1,21 @@
 """The amortized posterior: recordings in, draws out."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
+import keras
 import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Float64
 
-from leakyflow.reference.draws import Draws
+from leakyflow.models.correction import corrected, defensive, n_amortized, uncorrected
 from leakyflow.models.frame import from_frame, to_frame
 from leakyflow.models.network import Features, Network
 from leakyflow.models.statistics import STATISTICS, summary_statistics
 from leakyflow.recordings.recording import Recording, Recordings
+from leakyflow.reference.draws import Draws
 from leakyflow.reference.sufficient import compress
+from leakyflow.reference.target import has_likelihood
 from leakyflow.simulator.parameters import UNITS, Parameters
 from leakyflow.simulator.prior import Prior
 
@@ -62,38 +66,73 @@ class Posterior:
         return self.network.simulator.duration
 
     def sample(
-        self, recording: Recording | Sequence[Recording] | Recordings, *, n_draws: int = 1000, seed: int = 0
+        self,
+        recording: Recording | Sequence[Recording] | Recordings,
+        *,
+        n_draws: int = 1000,
+        seed: int = 0,
+        correct: bool | Literal["auto"] = "auto",
     ) -> Draws:
         """Draw from the posterior of one recording, or of each of many.
+
+        Where the likelihood is known, the network's draws are corrected by it: drawn anew in proportion to likelihood
+        x prior / density. Where these weights cannot be trusted (Pareto k-hat above 0.7), sequential Monte Carlo goes
+        from the network's draws to the posterior, which takes seconds.
 
         Args:
             recording: One, or many; thousands are worked through in bounded memory.
             n_draws: Draws per recording.
             seed: The same seed gives the same draws; recording i has a stream of its own.
+            correct: "auto" corrects where the prior has a likelihood in closed form, True insists on it, and False
+                leaves the network's draws as they are.
 
         Returns:
-            Draws of shape (draw, param) for one recording, (dataset, draw, param) for many.
+            Draws of shape (draw, param) for one recording, (dataset, draw, param) for many. Their `diagnostics` hold
+            for each recording the `method` ("importance", "SMC" or "uncorrected"), whether it is `reliable` (None
+            where nothing was checked), `k_hat`, `efficiency` (effective share of the network's own draws), `ess`
+            (effective sample size), `r_hat` and `acceptance` (of SMC), `log_evidence` (log density of the recording
+            given its stimulus, averaged over the prior) and a `note`.
 
         Raises:
-            ValueError: If a recording has another sampling interval or length than the network knows, or the
-                network gives draws that are not finite.
+            ValueError: If a recording has another sampling interval or length than the network knows, there is no
+                likelihood and `correct` is True, or uncorrected draws are not finite.
 
         References:
-            Radev, Mertens, Voss, Ardizzone & Koethe (2020), BayesFlow, IEEE TNNLS.
+            Radev, Mertens, Voss, Ardizzone & Koethe (2020), BayesFlow, IEEE TNNLS. Vehtari, Simpson, Gelman, Yao &
+            Gabry (2024), Pareto smoothed importance sampling, JMLR 25.
         """
         if n_draws < 1 or seed < 0:
             raise ValueError(f"`n_draws` must be positive and `seed` not negative, got {n_draws} and {seed}.")
+        if correct not in ("auto", True, False):
+            raise ValueError(f'`correct` must be "auto", True or False, got {correct!r}.')
+        exact = has_likelihood(self.prior) if correct == "auto" else bool(correct)
+        n_raw = n_amortized(n_draws) if exact else n_draws
         recordings, single = self._as_recordings(recording)
-        values = np.empty((len(recordings), n_draws, len(self.names)))
-        for rows, features, summary in self._blocks(recordings):
-            streams = (np.random.default_rng([seed, i]) for i in range(rows.start, rows.stop))
-            noise = np.stack([stream.standard_normal((n_draws, len(self.names))) for stream in streams])
-            w = self._in_rows(self.network.from_latent, noise, summary)
-            z, _ = from_frame(features.frame, w)
-            values[rows] = self._natural(z)
+        z = np.empty((len(recordings), n_draws, len(self.names)))
+        rows: list[dict] = []
+        for block, features, summary in self._blocks(recordings):
+            indices = range(block.start, block.stop)
+            streams = (np.random.default_rng([seed, i]) for i in indices)
+            noise = np.stack([stream.standard_normal((n_raw, len(self.names))) for stream in streams])
+            latent, log_spread = defensive(noise) if exact else (noise, np.zeros(noise.shape[:2]))
+            w, log_q = self._in_rows(self.network.from_latent, latent, summary)
+            z_raw, log_det = from_frame(features.frame, w)
+            if exact:
+                # One more number than the stream of the noise: another stream.
+                seeds = [np.random.SeedSequence([seed, i, 1]) for i in indices]
+                z[block], more = corrected(
+                    recordings[block], self.prior, z_raw, log_q + log_det, log_spread, n_draws=n_draws, seeds=seeds
+                )
+                rows += more
+            else:
+                z[block] = z_raw
+                note = "the prior has no likelihood in closed form" if correct == "auto" else ""
+                rows += [uncorrected(note) for _ in indices]
+        values = self._natural(z)
         self._check_finite(values, recordings)
+        diagnostics = pd.DataFrame(rows, index=pd.Index(recordings.names, name="recording"))
         names = None if single else recordings.names
-        return Draws(self.names, values[0] if single else values, names, source=self.name)
+        return Draws(self.names, values[0] if single else values, names, source=self.name, diagnostics=diagnostics)
 
     def log_prob(
         self,
@@ -186,8 +225,12 @@ class Posterior:
             function(flat[first : first + ROWS].astype(np.float32), summary[row[first : first + ROWS]])
             for first in range(0, len(flat), ROWS)
         ]
-        out = np.concatenate(parts).astype(np.float64)
-        return out.reshape(n, n_draws, *out.shape[1:])
+
+        def joined(*arrays: np.ndarray) -> np.ndarray:
+            out = np.concatenate(arrays).astype(np.float64)
+            return out.reshape(n, n_draws, *out.shape[1:])
+
+        return keras.tree.map_structure(joined, *parts)
 
     def _natural(self, z: Float64[np.ndarray, "dataset draw param"]) -> Float64[np.ndarray, "dataset draw param"]:
         distributions = self.prior.distributions.values()

@@ -36,13 +36,16 @@ class Draws(Mapping[str, np.ndarray]):
         names: Inferred parameters.
         array: All draws; without the leading axis for one recording.
         recordings: Name of each recording, or None for one.
-        source: Name of the network, for tables and figures.
+        source: Name of the network, for tables and figures; "reference" where there was none.
+        diagnostics: One row per recording: how the draws were made and whether to believe them (`Posterior.sample`
+            and `reference_posterior` say which columns); None for draws made by hand.
     """
 
     names: tuple[str, ...]
     array: Float64[np.ndarray, "*dataset draw param"]
     recordings: tuple[str, ...] | None = None
     source: str = field(default="", kw_only=True)
+    diagnostics: pd.DataFrame | None = field(default=None, kw_only=True)
 
     def __getitem__(self, name: str) -> Float64[np.ndarray, "*dataset draw"]:
         if name not in self.names:
@@ -103,7 +106,10 @@ class Draws(Mapping[str, np.ndarray]):
         return pd.DataFrame(self.array.reshape(-1, len(self.names)), columns=list(self.names), index=index)
 
     def to_arviz(self) -> "az.InferenceData":
-        """ArviZ InferenceData with a posterior group of one chain; many recordings are a dimension."""
+        """ArviZ InferenceData with a posterior group of one chain; many recordings are a dimension.
+
+        The diagnostics are attributes, or coordinates of the recordings.
+        """
         az = import_arviz()
         if self.recordings is None:
             posterior = {name: self[name][None] for name in self.names}
@@ -115,4 +121,18 @@ class Draws(Mapping[str, np.ndarray]):
         for name in self.names:
             data.posterior[name].attrs["units"] = UNITS[name]
         data.posterior.attrs["network"] = self.source
+        if self.diagnostics is not None:
+            for key, column in self.diagnostics.items():
+                values = [_storable(value) for value in column]
+                if self.recordings is None:
+                    data.posterior.attrs[str(key)] = values[0]
+                else:
+                    data.posterior.coords[str(key)] = ("recording", values)
         return data
+
+
+def _storable(value: Any) -> str | float:
+    """NetCDF knows neither truth values nor None."""
+    if isinstance(value, str):
+        return value
+    return float("nan") if value is None else float(value)

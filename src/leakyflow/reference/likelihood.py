@@ -1,75 +1,132 @@
-"""The closed-form likelihood of the leaky integrate-and-fire neuron, sample by sample."""
+"""The likelihood of the leaky integrate-and-fire neuron, sample by sample."""
 
 from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import log_ndtr
 from jax.scipy.stats import norm
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Float64
 
-from leakyflow.recordings.recording import Recording
+from leakyflow.recordings.recording import Recording, Recordings
+from leakyflow.reference.deterministic import deterministic_log_likelihood
+from leakyflow.reference.normal import log_ndtr
 from leakyflow.simulator.parameters import Parameters
 
-__all__ = ["log_likelihood"]
+__all__ = ["PADDING", "Traces", "log_likelihood", "n_segments", "traces_of"]
 
 # Draws computed at a time, and samples to whose multiple a recording is padded.
 BLOCK = 64
 PADDING = 512
 
 
-def log_likelihood(parameters: Parameters, recording: Recording) -> Float[np.ndarray, "..."]:
-    """Log density of a recording, given its stimulus and when it was refractory.
+class Traces(NamedTuple):
+    """Recordings as the likelihood takes them; padded samples are not valid and hold zeros."""
+
+    V: Any  # mV, float64, of shape (dataset, time), as the next ones
+    I: Any  # pA
+    spikes: Any
+    free: Any
+    valid: Any
+    dt: Any
+
+
+def log_likelihood(parameters: Parameters, recording: Recording | Recordings) -> Float64[np.ndarray, "..."]:
+    """Log density of recordings, given their stimuli and when they were refractory.
+
+    Two kinds of neuron have a closed form. With membrane noise alone, the density is that of the Euler-Maruyama
+    steps and of the spikes they led to. With measurement noise alone, it is Gaussian around the deterministic trace,
+    the spike train being part of the data and each voltage of release integrated out.
 
     Args:
-        parameters: Numbers, or arrays with leading axes that broadcast against each other.
-        recording: One trace, without measurement noise.
+        parameters: Numbers, or arrays whose axes broadcast against each other; for many recordings the first axis
+            is that of the recordings, and numbers hold for all.
+        recording: One, or many of any durations.
 
     Returns:
-        Log likelihood, float64, of the parameters' shape; -inf where a free sample reaches a hard threshold.
+        Log likelihood, float64: of the parameters' shape for one recording, (dataset, ...) for many; -inf where a
+        hard threshold excludes the parameters.
 
     Raises:
-        ValueError: If the measurement noise is not 0 or the membrane noise not positive.
+        ValueError: If both noises are positive somewhere, or both are 0, or the first axis is not that of the
+            recordings.
 
     References:
         The Euler-Maruyama transition density; the spike probability as in Paninski, Pillow & Simoncelli (2004),
         Neural Computation 16, for a neuron that is observed between its spikes.
     """
-    if np.any(np.asarray(parameters.measurement_noise) != 0):
+    diffusing = _diffusing(parameters)
+    single = isinstance(recording, Recording)
+    recordings = Recordings.from_list([recording]) if isinstance(recording, Recording) else recording
+    shape = np.broadcast_shapes(*(np.shape(value) for value in parameters))
+    if not single and shape[:1] not in ((), (1,), (len(recordings),)):
         raise ValueError(
-            "The likelihood is known in closed form only where `measurement_noise` is 0 mV, got "
-            f"{parameters.measurement_noise}. Set it to 0, or use the amortized posterior alone."
+            f"The first axis of the parameters must be that of the {len(recordings)} recordings, got shape {shape}. "
+            "Parameters of shape (dataset, 1) hold for all draws of a recording."
         )
-    if not np.all(np.asarray(parameters.membrane_noise) > 0):
-        raise ValueError(
-            f"`membrane_noise` must be positive, got {parameters.membrane_noise} mV/sqrt(ms): without it a voltage "
-            "trace has no density. Give the neuron some."
-        )
-    arrays = np.broadcast_arrays(*(np.asarray(value, np.float64) for value in parameters))
-    n = arrays[0].size
-    rows = np.minimum(np.arange(-(-n // BLOCK) * BLOCK), n - 1)
-    flat = Parameters(*(value.ravel()[rows] for value in arrays))
+    full = (1, *shape) if single else np.broadcast_shapes(shape, (len(recordings),) + (1,) * (len(shape) - 1))
+    n_draws = int(np.prod(full[1:], dtype=int))
+    columns = np.minimum(np.arange(-(-n_draws // BLOCK) * BLOCK), n_draws - 1)
+    flat = Parameters(
+        *(np.broadcast_to(np.asarray(x, float), full).reshape(len(recordings), -1)[:, columns] for x in parameters)
+    )
     with jax.enable_x64(True):
-        values = np.asarray(_blockwise(flat, *_padded(recording), recording.dt))
-    return values[:n].reshape(arrays[0].shape)
+        values = np.asarray(_blockwise(flat, traces_of(recordings), None if diffusing else n_segments(recordings)))
+    return values[:, :n_draws].reshape(shape if single else full)
 
 
-def _padded(recording: Recording) -> tuple[np.ndarray, ...]:
-    """Traces of a length that few recordings do not share, so that little is compiled; held samples add nothing."""
-    more = -recording.n_samples % PADDING
-    V, I = (np.pad(x.astype(np.float64), (0, more), mode="edge") for x in (recording.V, recording.I))
-    return V, I, np.pad(recording.spikes, (0, more)), np.pad(recording.free, (0, more))
+def _diffusing(p: Parameters) -> bool:
+    """Whether it is the membrane that is noisy, or the electrode."""
+    membrane, measurement = np.asarray(p.membrane_noise), np.asarray(p.measurement_noise)
+    if np.all(membrane > 0) and np.all(measurement == 0):
+        return True
+    if np.all(membrane == 0) and np.all(measurement > 0):
+        return False
+    raise ValueError(
+        "The likelihood is known in closed form only where one of `membrane_noise` and `measurement_noise` is positive "
+        f"and the other 0, got {p.membrane_noise} mV/sqrt(ms) and {p.measurement_noise} mV. Set one of them to 0, or "
+        "use the amortized posterior alone."
+    )
 
 
-@jax.jit
-def _blockwise(flat: Parameters, V: Array, I: Array, spikes: Array, free: Array, dt: float | Array) -> Array:
-    """One block of draws after the other: draws x samples would not fit in memory."""
-    one = partial(_log_likelihood, V=V, I=I, spikes=spikes, free=free, dt=dt)
-    return jax.lax.map(one, flat, batch_size=BLOCK)
+def n_segments(recordings: Recordings) -> int:
+    """Room for the stretches between spikes, a power of two, so that little is compiled."""
+    valid = np.arange(recordings.V.shape[1]) < recordings.n_samples[:, None]
+    return 1 << int((recordings.spikes & valid).sum(1).max()).bit_length()
 
 
-def _log_likelihood(p: Parameters, V: Array, I: Array, spikes: Array, free: Array, dt: float | Array) -> Array:
+def traces_of(recordings: Recordings) -> Traces:
+    """Traces of a length that few recordings do not share, so that little is compiled."""
+    wide = recordings.padded_to(-(-recordings.V.shape[1] // PADDING) * PADDING)
+    valid = np.arange(wide.V.shape[1]) < wide.n_samples[:, None]
+    spikes, refractory = wide.spikes & valid, wide.refractory & valid
+    V, I = (np.where(valid, x, 0.0).astype(np.float64) for x in (wide.V, wide.I))
+    return Traces(V, I, spikes, valid & ~spikes & ~refractory, valid, recordings.dt)
+
+
+@partial(jax.jit, static_argnums=2)
+def _blockwise(flat: Parameters, traces: Traces, n_segments: int | None) -> Array:
+    """One recording, and one block of draws, after the other: draws x samples would not fit in memory."""
+
+    def of_recording(arguments: tuple[Parameters, tuple[Array, ...]]) -> Array:
+        draws, arrays = arguments
+        own = Traces._make([*arrays, traces.dt])
+
+        def one(p: Parameters) -> Array:
+            if n_segments is None:
+                return _diffusing_log_likelihood(p, own)
+            value, violated = deterministic_log_likelihood(p, *own, n_segments=n_segments)
+            return jnp.where(violated, -jnp.inf, value)
+
+        return jax.lax.map(one, draws, batch_size=BLOCK)
+
+    return jax.lax.map(of_recording, (flat, tuple(traces[:-1])))
+
+
+def _diffusing_log_likelihood(p: Parameters, traces: Traces) -> Float[Array, ""]:
+    """The likelihood with membrane noise; traced by JAX, both arguments without leading axes."""
+    V, I, spikes, free, _, dt = traces
     s = p.membrane_noise * jnp.sqrt(dt)
     m = V[:-1] + dt * ((p.V_rest - V[:-1]) / p.tau + I[:-1] / p.C)
     crossed = log_ndtr((m - p.V_th) / jnp.hypot(s, p.threshold_noise))

@@ -164,6 +164,7 @@ def test_diagnostics_have_a_row_for_each_recording(corrected_draws, few, posteri
     assert len(posterior.sample(few[0], n_draws=10).diagnostics) == 1
 
 
+@pytest.mark.slow
 def test_draws_of_a_displaced_network_are_corrected_to_those_of_the_reference(posterior, few, monkeypatch):
     recording, network = few[1], posterior.network
     exact = reference_posterior(recording, network, n_draws=1200, seed=3)

@@ -111,6 +111,7 @@ def test_draws_of_a_hard_threshold_are_those_of_quadrature():
     assert evidence_is(draws, exact.log_evidence)
 
 
+@pytest.mark.slow
 def test_draws_of_two_parameters_are_those_of_quadrature():
     recording = stimulated(160.0, t_max=100.0)
     draws = drawn(recording, of(TWO))
@@ -130,6 +131,7 @@ def test_draws_of_two_parameters_are_those_of_quadrature():
         assert evidence_is(draws, exact.log_evidence)
 
 
+@pytest.mark.slow
 def test_draws_behind_a_noisy_electrode_are_those_of_quadrature():
     recording = stimulated(200.0, t_max=100.0, **SEEN)
     assert recording.spikes.any()

@@ -27,6 +27,7 @@ import numpy as np
 import optax
 
 import leakyflow as lf
+from leakyflow.models.correction import efficiency
 from leakyflow.models.posterior import Posterior
 from leakyflow.models.statistics import summary_statistics
 from leakyflow.models.summary import trace_channels
@@ -198,10 +199,9 @@ def compared(draws: np.ndarray, exact: np.ndarray) -> dict[str, np.ndarray]:
     return {"c2st": values, "sd_ratio": np.std(draws, axis=1) / np.std(exact, axis=1)}
 
 
-def weighted_efficiency(log_ratio: np.ndarray) -> np.ndarray:
-    """Effective share of draws with these log weights (Kong 1992)."""
-    weight = np.exp(log_ratio - log_ratio.max(1, keepdims=True))
-    return weight.sum(1) ** 2 / (weight**2).sum(1) / weight.shape[1]
+def efficiencies(log_ratio: np.ndarray) -> np.ndarray:
+    """Effective share of the draws of each recording."""
+    return np.array([efficiency(row) for row in log_ratio])
 
 
 def summarized(found: dict[str, np.ndarray]) -> dict[str, object]:
@@ -231,12 +231,9 @@ def measure(config: Config) -> None:
     recordings, near = everyone.recordings(), everyone.recordings(slice(N_REFERENCE))
     target = target_of(near, prior)
 
-    def log_joint(z: np.ndarray) -> np.ndarray:
-        return target.log_likelihood(z) - 0.5 * (z**2).sum(-1) - 0.5 * z.shape[-1] * np.log(2 * np.pi)
-
-    log_exact = log_joint(truth[:N_REFERENCE, None])[:, 0] - exact["log_evidence"]
+    log_exact = target.log_joint(truth[:N_REFERENCE, None])[:, 0] - exact["log_evidence"]
     some = exact["z"][:, ::4]
-    log_exact_some = log_joint(some) - exact["log_evidence"][:, None]
+    log_exact_some = target.log_joint(some) - exact["log_evidence"][:, None]
     results = RESULTS / "accuracy.json"
     everything = json.loads(results.read_text()) if results.exists() else {}
     table = everything.setdefault(config.name, {})
@@ -266,7 +263,7 @@ def measure(config: Config) -> None:
             z = prior.to_unconstrained(with_known(prior, draws))
             found = compared(z, exact["z"])
             if not correct:
-                found["efficiency"] = weighted_efficiency(log_joint(z) - log_density(posterior, near, z))
+                found["efficiency"] = efficiencies(target.log_joint(z) - log_density(posterior, near, z))
             row[kind] = summarized(found) | seconds
             if correct:
                 assert draws.diagnostics is not None
@@ -283,7 +280,7 @@ def measure(config: Config) -> None:
         given = np.load(path)
         z, log_q = given["draws"][:N_REFERENCE].astype(np.float64), given["log_q"].astype(np.float64)
         found = compared(z, exact["z"])
-        found["efficiency"] = weighted_efficiency(log_joint(z) - given["log_q_draws"][:N_REFERENCE])
+        found["efficiency"] = efficiencies(target.log_joint(z) - given["log_q_draws"][:N_REFERENCE])
         row = json.loads(str(given["record"])) | summarized(found)
         row |= {"nll_all": float(-log_q.mean()), "nll": float(-log_q[:N_REFERENCE].mean())}
         keep(path.stem, row | {"above_exact": float((log_exact - log_q[:N_REFERENCE]).mean())})
@@ -296,8 +293,7 @@ def with_known(prior: lf.Prior, draws: lf.Draws) -> lf.Parameters:
 
 def log_density(posterior: Posterior, recordings: lf.Recordings, z: np.ndarray) -> np.ndarray:
     """Log density of normal scores."""
-    p = posterior.prior.from_unconstrained(z, observed=dict.fromkeys(posterior.prior.observed, 0.0))
-    columns = {name: np.asarray(getattr(p, name)) for name in posterior.names}
+    columns = dict(zip(posterior.names, np.moveaxis(posterior.prior.natural(z), -1, 0), strict=True))
     return posterior.log_prob(recordings, columns) + posterior.prior.log_det_jacobian(z)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 from scipy import special
 
+from leakyflow.models.frame import score_above
 from leakyflow.recordings.recording import Recordings
 from leakyflow.reference.draws import import_arviz
 from leakyflow.reference.target import Target, target_of
@@ -104,8 +105,7 @@ def corrected(
     target = target_of(recordings, prior)
     finite = np.isfinite(z).all(-1) & np.isfinite(log_q)
     z = np.where(finite[..., None], z, 0.0)
-    log_prior = -0.5 * (z**2).sum(-1) - 0.5 * z.shape[-1] * np.log(2.0 * np.pi)
-    log_ratio = np.where(finite, target.log_likelihood(z) + log_prior - np.where(finite, log_q, 0.0), -np.inf)
+    log_ratio = np.where(finite, target.log_joint(z) - np.where(finite, log_q, 0.0), -np.inf)
     n_own = z.shape[1] - _n_spread(z.shape[1])
     out, rows = z[:, :n_draws].copy(), []
     for i, (weights, seed) in enumerate(zip(importance_weights(log_ratio - log_spread), seeds, strict=True)):
@@ -208,7 +208,7 @@ def _finish(
     start = Start(0.0, np.zeros(n), np.eye(n))
     if len(z) > 10 * n:
         # Scores under the prior truncated at the bound, as the sampler has them.
-        u = np.where(np.isfinite(bound), -special.ndtri_exp(special.log_ndtr(-z) - special.log_ndtr(-bound)), z)
+        u = np.where(np.isfinite(bound), score_above(z, bound), z)
         covariance = SPREAD**2 * np.cov(u.T).reshape(n, n) + 1e-8 * np.eye(n)
         start = Start(SHARE, u.mean(0), np.linalg.cholesky(covariance))
     return tempered_populations(target, start, n_draws=n_draws, seed=seed)

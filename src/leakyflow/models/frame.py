@@ -23,14 +23,13 @@ from jaxtyping import Array, Float64
 from scipy import special
 
 from leakyflow.models.least_squares import Regression, coefficients, least_squares, predicted_at_spikes
-from leakyflow.reference.normal import ndtr, ndtri
 from leakyflow.reference.sufficient import Sufficient, compressed_log_likelihood
-from leakyflow.reference.target import score_of, threshold_bound
+from leakyflow.reference.target import above, score_of, threshold_bound
 from leakyflow.simulator.distributions import AbstractDistribution
 from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.prior import Observed, Prior
 
-__all__ = ["Frame", "frame_features", "from_frame", "laplace_frame", "prior_frame", "to_frame"]
+__all__ = ["Frame", "frame_features", "from_frame", "laplace_frame", "prior_frame", "score_above", "to_frame"]
 
 N_NEWTON = 30
 # A likelihood that is not log-concave can leave the Hessian flat or worse; half the prior's precision is the floor.
@@ -93,9 +92,8 @@ def laplace_frame(prior: Prior, sufficient: Sufficient) -> Frame:
     size = BLOCKS[len(start) > BLOCKS[0]]
     for first in range(0, len(start), size):
         rows = np.minimum(np.arange(first, first + size), len(start) - 1)
-        block = Sufficient._make(value if isinstance(value, float) else value[rows] for value in sufficient)
         with jax.enable_x64(True):
-            values = solve(start[rows], tuple(value[rows] for value in frame[:3]), block)
+            values = solve(start[rows], tuple(value[rows] for value in frame[:3]), sufficient.at(rows))
         blocks.append([np.asarray(value)[: len(start) - first] for value in values])
     centre, root = (np.concatenate(values) for values in zip(*blocks, strict=True))
     return frame._replace(centre=centre, root=root)
@@ -112,7 +110,7 @@ def to_frame(
     bound, location, scale = (value[:, None] for value in frame[:3])
     inside = z > bound
     standard, least = (z - location) / scale, (bound - location) / scale
-    u = np.where(np.isfinite(bound), _score_above(np.where(inside, standard, least + 1.0), least), standard)
+    u = np.where(np.isfinite(bound), score_above(np.where(inside, standard, least + 1.0), least), standard)
     log_det = 0.5 * (u**2 - standard**2) - special.log_ndtr(-least) - np.log(scale)
     w = np.einsum("nij,ndj->ndi", np.linalg.inv(frame.root), u - frame.centre[:, None])
     return w, np.where(inside, log_det, -np.inf).sum(-1) - _log_volume(frame)
@@ -130,7 +128,7 @@ def from_frame(
     return location + scale * standard, log_det.sum(-1) - _log_volume(frame)
 
 
-def _score_above(x: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+def score_above(x: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
     """Normal score of x under the standard normal truncated at `least`, from the nearer tail."""
     beyond = special.log_ndtr(-least)
     above = special.log_ndtr(-x) - beyond
@@ -140,7 +138,7 @@ def _score_above(x: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."
 
 
 def _number_above(u: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-    """The inverse of `_score_above`."""
+    """The inverse of `score_above`."""
     beyond = special.log_ndtr(-least)
     above = special.log_ndtr(-u) + beyond
     below = np.logaddexp(special.log_ndtr(least), special.log_ndtr(u) + beyond)
@@ -252,9 +250,9 @@ def _laplace_solver(
     def loss(u: Array, truncation: tuple[Array, Array, Array], s: Sufficient) -> Array:
         """Negative log posterior density of the scores u, in which a truncation is built in."""
         bound, location, scale = truncation
-        standard = -ndtri(ndtr((location - bound) / scale) * ndtr(-u))
-        z = jnp.where(jnp.isfinite(bound), location + scale * standard, u)
-        log_det = jnp.where(jnp.isfinite(bound), 0.5 * (standard**2 - u**2), 0.0)
+        standard = above((bound - location) / scale, u)
+        z = location + scale * standard
+        log_det = 0.5 * (standard**2 - u**2)
         # Of the observed ones only the reset may enter another's likelihood: its mean is seen, its scatter is
         # taken as typical.
         released = jnp.sum(s.weight * s.V_released) / jnp.maximum(jnp.sum(s.weight), 1.0)

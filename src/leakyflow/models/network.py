@@ -91,7 +91,7 @@ class Network:
         for name, values in arrays.items():
             layers[name].adapt(values.mean(0), values.std(0))
         if recordings is not None:
-            valid = np.arange(recordings.V.shape[1]) < recordings.n_samples[:, None]
+            valid = recordings.valid
             traces = np.stack([recordings.V[valid], recordings.I[valid]], axis=-1).astype(np.float64)
             layers["trace"].adapt(traces.mean(0), traces.std(0))
 

@@ -114,10 +114,10 @@ class Posterior:
             indices = range(block.start, block.stop)
             streams = (np.random.default_rng([seed, i]) for i in indices)
             noise = np.stack([stream.standard_normal((n_raw, len(self.names))) for stream in streams])
-            latent, log_spread = defensive(noise) if exact else (noise, np.zeros(noise.shape[:2]))
+            latent, log_spread = defensive(noise) if exact else (noise, None)
             w, log_q = self._in_rows(self.network.from_latent, latent, summary)
             z_raw, log_det = from_frame(features.frame, w)
-            if exact:
+            if log_spread is not None:
                 # One more number than the stream of the noise: another stream.
                 seeds = [np.random.SeedSequence([seed, i, 1]) for i in indices]
                 z[block], more = corrected(
@@ -128,7 +128,7 @@ class Posterior:
                 z[block] = z_raw
                 note = "the prior has no likelihood in closed form" if correct == "auto" else ""
                 rows += [uncorrected(note) for _ in indices]
-        values = self._natural(z)
+        values = self.prior.natural(z)
         self._check_finite(values, recordings)
         diagnostics = pd.DataFrame(rows, index=pd.Index(recordings.names, name="recording"))
         names = None if single else recordings.names
@@ -231,10 +231,6 @@ class Posterior:
             return out.reshape(n, n_draws, *out.shape[1:])
 
         return keras.tree.map_structure(joined, *parts)
-
-    def _natural(self, z: Float64[np.ndarray, "dataset draw param"]) -> Float64[np.ndarray, "dataset draw param"]:
-        distributions = self.prior.distributions.values()
-        return np.stack([d.from_unconstrained(z[..., i]) for i, d in enumerate(distributions)], axis=-1)
 
     def _scores(self, theta: Float64[np.ndarray, "dataset draw param"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Prior scores, log |dz / dtheta|, and where theta is in the prior's support."""

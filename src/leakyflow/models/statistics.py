@@ -75,7 +75,7 @@ def summary_statistics(recordings: Recordings, sufficient: Sufficient) -> Float6
 def _spike_statistics(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
     r, dt = recordings, recordings.dt
     n = len(r)
-    valid = np.arange(r.V.shape[1]) < r.n_samples[:, None]
+    valid = r.valid
     row, column = np.nonzero(r.spikes & valid)
     count = np.bincount(row, minlength=n)
     duration = r.n_samples * dt

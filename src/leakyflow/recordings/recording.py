@@ -143,6 +143,16 @@ class Recordings:
                 row[: recording.n_samples] = getattr(recording, field)
         return cls(**arrays, n_samples=lengths, dt=dts[0], names=tuple(recording.name for recording in recordings))
 
+    @property
+    def valid(self) -> Bool[np.ndarray, "dataset time"]:
+        """False where a sample is padding."""
+        return np.arange(self.V.shape[1]) < self.n_samples[:, None]
+
+    @property
+    def n_spikes(self) -> Int[np.ndarray, " dataset"]:
+        """Number of spikes of each recording."""
+        return (self.spikes & self.valid).sum(axis=1)
+
     def take(self, rows: Int[np.ndarray, " row"]) -> "Recordings":
         """The recordings at these places, in this order."""
         arrays: dict[str, Any] = {name: getattr(self, name)[rows] for name in (*TRACES, "n_samples")}

@@ -14,7 +14,7 @@ from leakyflow.reference.deterministic import deterministic_log_likelihood
 from leakyflow.reference.normal import log_ndtr
 from leakyflow.simulator.parameters import Parameters
 
-__all__ = ["PADDING", "Traces", "log_likelihood", "n_segments", "traces_of"]
+__all__ = ["Traces", "log_likelihood", "n_segments", "roomy", "traces_of"]
 
 # Draws computed at a time, and samples to whose multiple a recording is padded.
 BLOCK = 64
@@ -30,6 +30,10 @@ class Traces(NamedTuple):
     free: Any
     valid: Any
     dt: Any
+
+    def at(self, rows: Any) -> "Traces":
+        """Those of some recordings; of one number, without their axis."""
+        return Traces._make(value if isinstance(value, float) else value[rows] for value in self)
 
 
 def log_likelihood(parameters: Parameters, recording: Recording | Recordings) -> Float64[np.ndarray, "..."]:
@@ -92,14 +96,18 @@ def _diffusing(p: Parameters) -> bool:
 
 def n_segments(recordings: Recordings) -> int:
     """Room for the stretches between spikes, a power of two, so that little is compiled."""
-    valid = np.arange(recordings.V.shape[1]) < recordings.n_samples[:, None]
-    return 1 << int((recordings.spikes & valid).sum(1).max()).bit_length()
+    return 1 << int(recordings.n_spikes.max()).bit_length()
+
+
+def roomy(recordings: Recordings) -> Recordings:
+    """The same recordings, padded to a length that most others share, so that little is compiled."""
+    return recordings.padded_to(-(-recordings.V.shape[1] // PADDING) * PADDING)
 
 
 def traces_of(recordings: Recordings) -> Traces:
-    """Traces of a length that few recordings do not share, so that little is compiled."""
-    wide = recordings.padded_to(-(-recordings.V.shape[1] // PADDING) * PADDING)
-    valid = np.arange(wide.V.shape[1]) < wide.n_samples[:, None]
+    """Traces as the likelihood takes them, of few lengths."""
+    wide = roomy(recordings)
+    valid = wide.valid
     spikes, refractory = wide.spikes & valid, wide.refractory & valid
     V, I = (np.where(valid, x, 0.0).astype(np.float64) for x in (wide.V, wide.I))
     return Traces(V, I, spikes, valid & ~spikes & ~refractory, valid, recordings.dt)

@@ -14,9 +14,9 @@ from jaxtyping import Array, Float64
 
 from leakyflow.recordings.recording import Recording, Recordings
 from leakyflow.reference.draws import Draws, import_arviz
-from leakyflow.reference.normal import LOG_SQRT_2PI
 from leakyflow.reference.target import Target, above, log_mass_above, scores_log_likelihood, target_of
 from leakyflow.simulator.dataset import HasSimulator
+from leakyflow.simulator.distributions import normal_log_prob
 from leakyflow.simulator.prior import Prior
 
 __all__ = ["Populations", "Start", "reference_posterior", "tempered_populations"]
@@ -109,8 +109,7 @@ def reference_posterior(recording: Recording, config: HasSimulator, *, n_draws: 
             f"{recording.V[recording.free].max():.4g} mV, which exclude every threshold of the prior, or its "
             "likelihood is 0 everywhere. Check units and spikes, or widen the prior."
         )
-    parameters = prior.from_unconstrained(populations.combined(n_draws), observed=dict.fromkeys(prior.observed, 0.0))
-    array = np.stack([getattr(parameters, name) for name in prior.inferred], axis=-1)
+    array = prior.natural(populations.combined(n_draws))
     error = float(populations.log_evidence.std(ddof=1) / np.sqrt(N_POPULATIONS))
     row = {"method": "reference"} | populations.diagnostics() | {"log_evidence_error": error}
     diagnostics = pd.DataFrame([row], index=pd.Index([recording.name], name="recording"))
@@ -187,7 +186,7 @@ def _temper(
     n = bound.shape[0]
 
     def log_standard(u: Array) -> Array:
-        return -0.5 * u @ u - n * LOG_SQRT_2PI
+        return jnp.sum(normal_log_prob(u))
 
     def log_start(u: Array) -> Array:
         local = jax.scipy.linalg.solve_triangular(start.root, u - start.mean, lower=True)

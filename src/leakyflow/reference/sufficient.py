@@ -9,7 +9,7 @@ led to it, and a noisy threshold how often each voltage was survived.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +52,10 @@ class Sufficient(NamedTuple):
     def n_steps(self) -> Float64[np.ndarray, " dataset"] | Float64[Array, ""]:
         """Number of free steps."""
         return self.gram[..., 0, 0]
+
+    def at(self, rows: Any) -> "Sufficient":
+        """Those of some recordings; of one number, without their axis."""
+        return Sufficient._make(value if isinstance(value, float) else value[rows] for value in self)
 
 
 def depth_grid(n_depths: int) -> Float64[np.ndarray, " depth"]:
@@ -105,7 +109,7 @@ def compress(recordings: Recordings, *, n_spikes: int = 32, n_depths: int = 32) 
 
 
 def _spike_steps(recordings: Recordings, n_spikes: int) -> dict[str, Float64[np.ndarray, "dataset spike"]]:
-    row, column = np.nonzero(recordings.spikes & (np.arange(recordings.V.shape[1]) < recordings.n_samples[:, None]))
+    row, column = np.nonzero(recordings.spikes & recordings.valid)
     count = np.bincount(row, minlength=len(recordings))
     start = np.cumsum(count) - count
     kept = np.minimum(count, n_spikes)

@@ -12,15 +12,14 @@ from scipy import special
 
 from leakyflow.recordings.recording import Recordings
 from leakyflow.reference.deterministic import deterministic_log_likelihood
-from leakyflow.reference.likelihood import PADDING, Traces, n_segments, traces_of
+from leakyflow.reference.likelihood import Traces, n_segments, roomy, traces_of
 from leakyflow.reference.normal import ndtr, ndtri
 from leakyflow.reference.observed import observed_parameters
 from leakyflow.reference.sufficient import Sufficient, compress, compressed_log_likelihood
-from leakyflow.simulator.distributions import AbstractDistribution
+from leakyflow.simulator.distributions import AbstractDistribution, normal_log_prob
 from leakyflow.simulator.prior import Prior
 
 __all__ = [
-    "FARTHEST_BOUND",
     "Target",
     "above",
     "has_likelihood",
@@ -60,8 +59,7 @@ class Target(NamedTuple):
 
     def given(self, rows: Any) -> tuple[Sufficient | Traces, dict[str, Any]]:
         """Data and observed parameters of some rows; of one number, without their axis."""
-        data = type(self.data)._make(value if isinstance(value, float) else value[rows] for value in self.data)
-        return data, {name: value[rows] for name, value in self.observed.items()}
+        return self.data.at(rows), {name: value[rows] for name, value in self.observed.items()}
 
     def log_likelihood(self, z: Float64[np.ndarray, "dataset draw param"]) -> Float64[np.ndarray, "dataset draw"]:
         """Log likelihood at prior scores; -inf where a hard threshold excludes them, never NaN."""
@@ -76,6 +74,10 @@ class Target(NamedTuple):
             values[first : first + step] = block[: n - first]
         inside = (z > self.bound[:, None]).all(-1) & self.possible[:, None]
         return np.where(inside & ~np.isnan(values), values, -np.inf)
+
+    def log_joint(self, z: Float64[np.ndarray, "dataset draw param"]) -> Float64[np.ndarray, "dataset draw"]:
+        """Log likelihood and log prior density of the scores, together."""
+        return self.log_likelihood(z) + np.asarray(normal_log_prob(z)).sum(-1)
 
 
 def has_likelihood(prior: Prior) -> bool:
@@ -104,12 +106,12 @@ def target_of(recordings: Recordings, prior: Prior) -> Target:
     bound, possible = np.full((n, prior.n_inferred), -np.inf), np.ones(n, bool)
     data: Sufficient | Traces
     if prior.known.get("measurement_noise") == 0.0:
-        valid = np.arange(recordings.V.shape[1]) < recordings.n_samples[:, None]
-        most = int((recordings.spikes & valid).sum(1).max())
+        most = int(recordings.n_spikes.max())
         soft = prior.known.get("threshold_noise") != 0.0
-        recordings = recordings.padded_to(-(-recordings.V.shape[1] // PADDING) * PADDING)  # few shapes to compile
         data = compress(
-            recordings, n_spikes=max(LEAST_SPIKES, 1 << (most - 1).bit_length()), n_depths=N_DEPTHS if soft else 4
+            roomy(recordings),
+            n_spikes=max(LEAST_SPIKES, 1 << (most - 1).bit_length()),
+            n_depths=N_DEPTHS if soft else 4,
         )
         if not soft and "V_th" in prior.inferred:
             bound[:, prior.inferred.index("V_th")] = threshold_bound(prior, data)

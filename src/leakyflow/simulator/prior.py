@@ -197,18 +197,31 @@ class Prior(RootModel[dict[str, Entry]]):
             ValueError: If z has another number of parameters, or `observed` other names than the prior.
         """
         observed = {} if observed is None else observed
-        self._check_scores(z)
         _check_names(observed, self.observed, what="observed")
         xp = math_of(z, *observed.values()).np
         fixed = {
             name: xp.broadcast_to(xp.asarray(value, z.dtype), z.shape[:-1])
             for name, value in {**self.known, **observed}.items()
         }
-        inferred = {
-            name: xp.asarray(distribution.from_unconstrained(z[..., i]))
-            for i, (name, distribution) in enumerate(self.distributions.items())
-        }
-        return Parameters(**fixed, **inferred)
+        values = self.natural(z)
+        return Parameters(**fixed, **{name: values[..., i] for i, name in enumerate(self.inferred)})
+
+    def natural(self, z: Float[Any, "... param"]) -> Float[Any, "... param"]:
+        """Inferred parameters that have the normal scores z, in their units.
+
+        Args:
+            z: Normal scores along the last axis, in the order of `inferred`.
+
+        Returns:
+            Of the same shape.
+
+        Raises:
+            ValueError: If z has another number of parameters.
+        """
+        self._check_scores(z)
+        xp = math_of(z).np
+        distributions = self.distributions.values()
+        return xp.stack([xp.asarray(d.from_unconstrained(z[..., i])) for i, d in enumerate(distributions)], axis=-1)
 
     def log_det_jacobian(self, z: Float[Any, "... param"]) -> Float[Any, "..."]:
         """Log of the volume that the map from normal scores to inferred parameters makes of a unit.

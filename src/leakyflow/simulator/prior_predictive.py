@@ -110,9 +110,8 @@ def prior_predictive(config: HasSimulator, *, n: int = 1000, seed: int) -> Prior
 
 def _measure(recordings: Recordings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Firing rate, in Hz, and least and greatest subthreshold voltage, in mV, of each recording."""
-    valid = np.arange(recordings.V.shape[1]) < recordings.n_samples[:, None]
-    free = valid & ~(recordings.spikes | recordings.refractory)
-    rate = 1000.0 * (recordings.spikes & valid).sum(axis=1) / (recordings.n_samples * recordings.dt)
+    free = recordings.valid & ~(recordings.spikes | recordings.refractory)
+    rate = 1000.0 * recordings.n_spikes / (recordings.n_samples * recordings.dt)
     # The first sample is always free, so that no recording is left without a voltage.
     V = recordings.V.astype(float)
     return rate, np.where(free, V, np.inf).min(axis=1), np.where(free, V, -np.inf).max(axis=1)

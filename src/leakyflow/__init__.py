@@ -38,6 +38,8 @@ _HOME = {
     "load_posterior": "training.run",
     "load_config": "training.config",
     "train": "training.fit",
+    "Typicality": "diagnostics.typicality",
+    "typicality_of": "diagnostics.typicality",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -1,12 +1,14 @@
 """The amortized posterior: recordings in, draws out."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import keras
 import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Float64
+from rich.progress import track
 
 from leakyflow.models.correction import corrected, defensive, n_amortized, uncorrected
 from leakyflow.models.frame import from_frame, to_frame
@@ -34,11 +36,13 @@ class Posterior:
     Args:
         network: A trained network.
         name: Of the network, for tables and figures.
+        folder: Of its run; None where it has none.
     """
 
-    def __init__(self, network: Network, *, name: str) -> None:
+    def __init__(self, network: Network, *, name: str, folder: Path | None = None) -> None:
         self.network = network
         self.name = name
+        self.folder = folder
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -72,6 +76,7 @@ class Posterior:
         n_draws: int = 1000,
         seed: int = 0,
         correct: bool | Literal["auto"] = "auto",
+        progress: bool = False,
     ) -> Draws:
         """Draw from the posterior of one recording, or of each of many.
 
@@ -85,6 +90,7 @@ class Posterior:
             seed: The same seed gives the same draws; recording i has a stream of its own.
             correct: "auto" corrects where the prior has a likelihood in closed form, True insists on it, and False
                 leaves the network's draws as they are.
+            progress: Show a bar on the terminal.
 
         Returns:
             Draws of shape (draw, param) for one recording, (dataset, draw, param) for many. Their `diagnostics` hold
@@ -107,10 +113,10 @@ class Posterior:
             raise ValueError(f'`correct` must be "auto", True or False, got {correct!r}.')
         exact = has_likelihood(self.prior) if correct == "auto" else bool(correct)
         n_raw = n_amortized(n_draws) if exact else n_draws
-        recordings, single = self._as_recordings(recording)
+        recordings, single = self.as_recordings(recording)
         z = np.empty((len(recordings), n_draws, len(self.names)))
         rows: list[dict] = []
-        for block, features, summary in self._blocks(recordings):
+        for block, _, features, summary in self.blocks(recordings, progress=progress):
             indices = range(block.start, block.stop)
             streams = (np.random.default_rng([seed, i]) for i in indices)
             noise = np.stack([stream.standard_normal((n_raw, len(self.names))) for stream in streams])
@@ -149,7 +155,7 @@ class Posterior:
         Returns:
             Of the same shape; -inf where the posterior has no density.
         """
-        recordings, single = self._as_recordings(recording)
+        recordings, single = self.as_recordings(recording)
         given = parameters._asdict() if isinstance(parameters, Parameters) else parameters
         columns = np.broadcast_arrays(*(np.asarray(given[name], np.float64) for name in self.names))
         theta = np.stack(columns, axis=-1)
@@ -161,34 +167,40 @@ class Posterior:
             )
         theta = theta.reshape(len(recordings), -1, len(self.names))
         log_q = np.empty(theta.shape[:-1])
-        for rows, features, summary in self._blocks(recordings):
+        for rows, _, features, summary in self.blocks(recordings):
             log_q[rows] = self._log_prob_block(theta[rows], features, summary)
         return log_q.reshape(shape)
 
     def _log_prob_block(
         self, theta: Float64[np.ndarray, "dataset draw param"], features: Features, summary: np.ndarray
     ) -> Float64[np.ndarray, "dataset draw"]:
-        z, log_det, supported = self._scores(theta)
+        z, supported = self.prior.scores(theta)
         w, log_det_frame = to_frame(features.frame, z)
         supported &= np.isfinite(log_det_frame)
         w = np.where(supported[..., None], w, 0.0)
         log_q = self._in_rows(self.network.log_density, w, summary)
-        return np.where(supported, log_q + np.where(supported, log_det_frame, 0.0) + log_det, -np.inf)
+        log_det = np.where(supported, log_det_frame, 0.0) - self.prior.log_det_jacobian(z)
+        return np.where(supported, log_q + log_det, -np.inf)
 
     def summary_features(
         self, recording: Recording | Sequence[Recording] | Recordings
     ) -> Float32[np.ndarray, "dataset feature"]:
         """What the summary network makes of recordings; one row for each."""
-        recordings, _ = self._as_recordings(recording)
-        return np.concatenate([summary for _, _, summary in self._blocks(recordings)])
+        recordings, _ = self.as_recordings(recording)
+        return np.concatenate([summary for *_, summary in self.blocks(recordings)])
 
     def statistics(self, recording: Recording | Sequence[Recording] | Recordings) -> pd.DataFrame:
         """Named summary statistics of recordings; one row for each (see `models.statistics.STATISTICS`)."""
-        recordings, _ = self._as_recordings(recording)
+        recordings, _ = self.as_recordings(recording)
         values = summary_statistics(recordings, compress(recordings))
         return pd.DataFrame(values, columns=list(STATISTICS), index=pd.Index(recordings.names, name="recording"))
 
-    def _as_recordings(self, recording: Recording | Sequence[Recording] | Recordings) -> tuple[Recordings, bool]:
+    def as_recordings(self, recording: Recording | Sequence[Recording] | Recordings) -> tuple[Recordings, bool]:
+        """Recordings in one form, and whether it was a single one.
+
+        Raises:
+            ValueError: If one has another sampling interval or length than the network knows.
+        """
         single = isinstance(recording, Recording)
         if isinstance(recording, Recordings):
             recordings = recording
@@ -210,12 +222,16 @@ class Posterior:
             )
         return recordings, single
 
-    def _blocks(self, recordings: Recordings) -> Iterator[tuple[slice, Features, np.ndarray]]:
-        for first in range(0, len(recordings), BLOCK):
+    def blocks(
+        self, recordings: Recordings, *, progress: bool = False
+    ) -> Iterator[tuple[slice, Recordings, Features, np.ndarray]]:
+        """Go through recordings in bounded memory: their places, themselves, their features and summaries."""
+        starts = range(0, len(recordings), BLOCK)
+        for first in track(starts, "sampling", disable=not progress, transient=True):
             rows = slice(first, min(first + BLOCK, len(recordings)))
             block = recordings[rows].padded_to(self.network.simulator.n_time)  # one compiled shape
             features = self.network.features(block)
-            yield rows, features, self.network.summarize(self.network.inputs(features, block))
+            yield rows, block, features, self.network.summarize(self.network.inputs(features, block))
 
     def _in_rows(self, function, w, summary):  # type: ignore[no-untyped-def]
         """Apply a function of (w, summary) to recordings x draws, a bounded number of rows at a time."""
@@ -231,19 +247,6 @@ class Posterior:
             return out.reshape(n, n_draws, *out.shape[1:])
 
         return keras.tree.map_structure(joined, *parts)
-
-    def _scores(self, theta: Float64[np.ndarray, "dataset draw param"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Prior scores, log |dz / dtheta|, and where theta is in the prior's support."""
-        z, log_det = np.zeros_like(theta), np.zeros(theta.shape[:-1])
-        supported = np.ones(theta.shape[:-1], bool)
-        for i, distribution in enumerate(self.prior.distributions.values()):
-            low, high = distribution.support
-            inside = (theta[..., i] > low) & (theta[..., i] < high)
-            supported &= inside
-            safe = np.where(inside, theta[..., i], distribution.from_unconstrained(0.0))
-            z[..., i] = distribution.to_unconstrained(safe)
-            log_det -= distribution.log_det_jacobian(z[..., i])
-        return z, log_det, supported
 
     def _check_finite(self, values: np.ndarray, recordings: Recordings) -> None:
         bad = ~np.isfinite(values).all(axis=(1, 2))

@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int
 
-from leakyflow.models.least_squares import least_squares, predicted_at_spikes
+from leakyflow.models.least_squares import Regression, least_squares, predicted_at_spikes
 from leakyflow.recordings.recording import Recordings
 from leakyflow.reference.sufficient import Sufficient
 
-__all__ = ["STATISTICS", "summary_statistics"]
+__all__ = ["STATISTICS", "descriptive_statistics", "loose_fit", "summary_statistics"]
 
-BLOCK = 256
+# Recordings worked on together: few, or many; two shapes to compile.
+BLOCKS = (16, 256)
 
 # Where a statistic needs more spikes than there are, it takes the value in brackets.
 STATISTICS = {
@@ -63,13 +64,17 @@ def summary_statistics(recordings: Recordings, sufficient: Sufficient) -> Float6
         sufficient: Of the same recordings, from `compress`.
     """
     parts = (
-        _spike_statistics(recordings)
-        | _moments(recordings)
+        descriptive_statistics(recordings)
         | _regression_statistics(sufficient)
         | {"V_first": sufficient.V_first, "I_first": sufficient.I_first, "V_largest": sufficient.V_max}
         | {"log_n_free": np.log(np.maximum(sufficient.n_steps, 1.0))}
     )
     return np.stack([parts[name] for name in STATISTICS], axis=-1)
+
+
+def descriptive_statistics(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
+    """Those of the `STATISTICS` that describe spikes, voltage and current without any model."""
+    return _spike_statistics(recordings) | _moments(recordings)
 
 
 def _spike_statistics(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
@@ -114,9 +119,10 @@ def _mean_and_sd(
 
 def _moments(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
     blocks = []
-    for start in range(0, len(recordings), BLOCK):
-        block = recordings[start : start + BLOCK]
-        rows = np.minimum(np.arange(BLOCK), len(block) - 1)
+    size = BLOCKS[len(recordings) > BLOCKS[0]]
+    for start in range(0, len(recordings), size):
+        block = recordings[start : start + size]
+        rows = np.minimum(np.arange(size), len(block) - 1)
         with jax.enable_x64(True):
             traces = (block.V, block.I, block.spikes | block.refractory, block.n_samples)
             values = _block_moments(*(value[rows] for value in traces))
@@ -157,8 +163,7 @@ def _masked_moments(x: Array, mask: Array) -> tuple[Array, Array, Array]:
 
 
 def _regression_statistics(s: Sufficient) -> dict[str, Float64[np.ndarray, " dataset"]]:
-    # So wide a prior that it only keeps unidentified coefficients finite.
-    fit = least_squares(s, np.array([-4.0, -0.06, 0.01]), np.diag([40.0, 0.3, 0.1]) ** 2)
+    fit = loose_fit(s)
     se = np.sqrt(np.einsum("nii->ni", fit.covariance))
     correlation = fit.covariance / (se[:, :, None] * se[:, None, :])
     at_spikes, weight = predicted_at_spikes(fit, s), s.weight
@@ -183,3 +188,8 @@ def _regression_statistics(s: Sufficient) -> dict[str, Float64[np.ndarray, " dat
         "spike_V_sd": sd,
         "overlap": s.V_max - least,
     }
+
+
+def loose_fit(s: Sufficient) -> Regression:
+    """Least squares under so wide a prior that it only keeps unidentified coefficients finite."""
+    return least_squares(s, np.array([-4.0, -0.06, 0.01]), np.diag([40.0, 0.3, 0.1]) ** 2)

@@ -41,7 +41,7 @@ RESULTS = Path(__file__).parent / "results"
 HELD_OUT_SEED = 2_000_000
 # Held-out recordings: all for the density, the first ones for what needs the reference.
 N_TEST, N_REFERENCE = 2000, 100
-N_TRAIN, N_TRACES = 100_000, 20_000
+N_TRAIN, N_MANY, N_TRACES = 100_000, 500_000, 20_000
 N_DRAWS = 1000
 PATCH = 25
 
@@ -94,9 +94,10 @@ def export(config: Config) -> None:
 
 
 def variants(config: Config) -> dict[str, Config]:
-    """The preset, and the other two summary networks, on as many traces as sbi is given."""
+    """The preset on 100,000 and on many simulations; the other summary networks, on as many traces as sbi is given."""
     network, training = config.network, config.training
-    found = {config.name: config}
+    many = replace(config, training=replace(training, n_simulations=N_MANY))
+    found = {config.name: config, f"{config.name}-{N_MANY // 1000}k": many}
     if config.name == "standard":
         for kind in ("lstm", "both"):
             summary = replace(network.summary, kind=kind, patch=PATCH)
@@ -111,8 +112,8 @@ def train(config: Config, only: list[str]) -> None:
         folder = FOLDER / "networks" / name
         if (only and name not in only) or (folder / "seconds.json").exists():
             continue
-        dataset = datasets(config, N_TRAIN)
         began, cpu_began = time.perf_counter(), time.process_time()
+        dataset = datasets(config, max(N_TRAIN, variant.training.n_simulations))
         run = lf.train(variant, dataset, out=folder, resume=folder.exists(), progress=True)
         seconds = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu_began}
         seconds |= {"simulations": variant.training.n_simulations, "epochs": len(run.history)}
@@ -135,7 +136,7 @@ def reference(config: Config) -> None:
     for i in range(done, N_REFERENCE):
         draws = lf.reference_posterior(recordings[i], config, n_draws=4 * N_DRAWS, seed=1)
         assert draws.diagnostics is not None
-        z = prior.to_unconstrained(lf.Parameters(**(prior.known | dict.fromkeys(prior.observed, 0.0)), **dict(draws)))
+        z, _ = prior.scores(draws.array)
         # Draw k is of population k modulo 4.
         row = {"z": np.concatenate([z[0::4], z[1::4]]), "other": np.concatenate([z[2::4], z[3::4]])}
         row |= draws.diagnostics.iloc[0][["log_evidence", "log_evidence_error", "r_hat", "reliable"]].to_dict()
@@ -260,7 +261,7 @@ def measure(config: Config) -> None:
         row |= {"forward_kl": {"mean": float(divergence.mean()), "largest": float(divergence.max())}}
         for kind, correct in (("raw", False), ("corrected", True)):
             draws, seconds = timed(posterior, near, correct)
-            z = prior.to_unconstrained(with_known(prior, draws))
+            z, _ = prior.scores(draws.array)
             found = compared(z, exact["z"])
             if not correct:
                 found["efficiency"] = efficiencies(target.log_joint(z) - log_density(posterior, near, z))
@@ -284,11 +285,6 @@ def measure(config: Config) -> None:
         row = json.loads(str(given["record"])) | summarized(found)
         row |= {"nll_all": float(-log_q.mean()), "nll": float(-log_q[:N_REFERENCE].mean())}
         keep(path.stem, row | {"above_exact": float((log_exact - log_q[:N_REFERENCE]).mean())})
-
-
-def with_known(prior: lf.Prior, draws: lf.Draws) -> lf.Parameters:
-    """Draws, with numbers for what is not inferred, which do not matter."""
-    return lf.Parameters(**(prior.known | dict.fromkeys(prior.observed, 0.0)), **dict(draws))
 
 
 def log_density(posterior: Posterior, recordings: lf.Recordings, z: np.ndarray) -> np.ndarray:
@@ -327,6 +323,7 @@ def reference_seconds(config: Config, recordings: lf.Recordings) -> float:
 def real(windows: list[str], network: Path) -> None:
     """Amortized, corrected and reference posterior side by side."""
     posterior, config = lf.load_posterior(network), lf.load_config(network / "config.toml")
+    typicality = lf.typicality_of(posterior)
     out = {}
     for window in windows:
         path, sweep, start, stop = window.rsplit(":", 3)
@@ -338,7 +335,7 @@ def real(windows: list[str], network: Path) -> None:
             "corrected": posterior.sample(recording, n_draws=2000),
             "reference": lf.reference_posterior(recording, config, n_draws=2000),
         }
-        row: dict[str, object] = {"spikes": int(recording.spikes.sum())}
+        row: dict[str, object] = {"spikes": int(recording.spikes.sum()), "typicality": typicality.check(recording).note}
         for kind, draws in kinds.items():
             row[kind] = {name: [float(draws[name].mean()), float(draws[name].std())] for name in draws}
         diagnostics = kinds["corrected"].diagnostics

@@ -20,15 +20,16 @@ from sbi.inference import NPE
 from sbi.neural_nets import posterior_nn
 
 N_DRAWS = 2000
+PATCH = 25
 
 
 class Embedding(torch.nn.Module):
     """Two LSTM layers on patches of the trace, as in the `lstm` preset."""
 
-    def __init__(self, shape: tuple[int, int], units: int = 64) -> None:
+    def __init__(self, n_time: int, n_channels: int, units: int = 64) -> None:
         super().__init__()
-        self.shape = shape
-        self.lstm = torch.nn.LSTM(shape[1], units, num_layers=2, batch_first=True)
+        self.shape = n_time // PATCH, PATCH * n_channels
+        self.lstm = torch.nn.LSTM(self.shape[1], units, num_layers=2, batch_first=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The last hidden state."""
@@ -55,7 +56,7 @@ def main() -> None:
     if arguments.kind == "lstm":
         shape = x_train.shape[1:]
         x_train, x_test = x_train.flatten(1), x_test.flatten(1)
-        estimator = posterior_nn("nsf", embedding_net=Embedding(shape))
+        estimator = posterior_nn("nsf", embedding_net=Embedding(*shape))
     n_params = z_train.shape[1]
     prior = torch.distributions.MultivariateNormal(torch.zeros(n_params), torch.eye(n_params))
     began, cpu_began = time.perf_counter(), time.process_time()

@@ -8,6 +8,8 @@ import pytest
 
 matplotlib.use("Agg")
 os.environ.setdefault("KERAS_BACKEND", "jax")
+# Each of the processes that share the tests keeps to its own core.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 import jax
 

@@ -3,16 +3,19 @@
 import re
 import shlex
 import shutil
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import typer.main
 from typer.testing import CliRunner, Result
 
 import leakyflow.training.config
 from leakyflow import __version__, cli
+from leakyflow.diagnostics.suite import Suite
+from leakyflow.diagnostics.verdicts import Check
 from leakyflow.recordings.export import save_recording
 from leakyflow.simulator.dataset import open_dataset
 from leakyflow.simulator.lif import simulate
@@ -29,6 +32,7 @@ def terminal(monkeypatch, tmp_path):
     """A terminal of 80 columns in an empty folder."""
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("LEAKYFLOW_TRACEBACK", raising=False)
+    monkeypatch.setattr("leakyflow.diagnostics.typicality.N_SIMULATIONS", 800)  # seconds, not a minute
     monkeypatch.chdir(tmp_path)
 
 
@@ -318,6 +322,16 @@ def test_infer_takes_sweeps_of_a_real_file(real_recordings, tiny_run):
     assert "sweep 2, 1000 to 1400 ms" in said(result)
 
 
+def test_infer_says_first_whether_the_recording_is_typical(spiking_cell, tmp_path, tiny_run):
+    typical = leakyflow_("infer", spiking_cell, "--network", tiny_run.folder)
+    assert said(typical).index("Typical (p = 0.") < said(typical).index("mean SD")
+    table = rows()
+    table[:, 1] += 2.0 * np.sin(2e-3 * np.pi * 50.0 * table[:, 0])
+    result = leakyflow_("infer", write_csv(tmp_path / "hum.csv", table), "--network", tiny_run.folder)
+    assert said(result).index("typical (p = 0.0") < said(result).index("mean SD")
+    assert "Mistrust what follows" in said(result)
+
+
 def test_infer_warns_where_the_model_does_something_else(tmp_path, tiny_run):
     table = rows()
     table[:, 1] += 10.0 * np.sign(np.sin(2 * np.pi * table[:, 0] / 100.0))
@@ -427,6 +441,43 @@ def test_infer_interrupted_leaves_nothing_behind(cell, tiny_run, monkeypatch):
     assert not Path("found").exists()
 
 
+# --- diagnose
+
+
+@pytest.fixture
+def quick_suite(monkeypatch):
+    """Without what takes minutes: a network as poor as the tiny one leaves much to correct."""
+    monkeypatch.setattr("leakyflow.diagnostics.suite.Suite", partial(Suite, only=("convergence", "raw")))
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_diagnose_ends_with_verdicts_and_says_by_its_status_if_one_failed(tiny_run, quick_suite, passed, monkeypatch):
+    verdict = [Check("something", "1.0", "< 2.0", passed)]
+    for part in ("convergence", "calibration", "recovery"):
+        monkeypatch.setattr(f"leakyflow.diagnostics.verdicts.{part}_checks", lambda *given: verdict)
+    result = leakyflow_("diagnose", tiny_run.folder, "--n", 100, "--out", "checks")
+    assert result.exit_code == (0 if passed else 1), said(result)
+    assert f"something 1.0 < 2.0 {'pass' if passed else 'FAIL'}" in said(result)
+    assert "Written to checks" in said(result)
+    for name in ("convergence.png", "recovery_raw.svg", "calibration_raw.csv", "checks.json"):
+        assert Path("checks", name).is_file()
+
+
+def test_diagnose_interrupted_says_how_to_go_on(tiny_run, quick_suite, monkeypatch):
+    monkeypatch.setattr("leakyflow.diagnostics.suite.diagnose", stop)
+    result = leakyflow_("diagnose", tiny_run.folder, "--n", 100, "--out", "checks")
+    assert result.exit_code == 130
+    assert f"leakyflow diagnose {tiny_run.folder} --n 100 --seed 0 --out checks" in result.stderr.replace("\n", "")
+    assert Path("checks/convergence.csv").is_file()
+
+
+@pytest.mark.parametrize(("run", "words"), [("nowhere", "No network `nowhere`"), (".", "no trained network")])
+def test_diagnose_refuses_what_is_no_network(run, words):
+    result = leakyflow_("diagnose", run)
+    assert is_one_screen(result)
+    assert words in said(result)
+
+
 # --- errors
 
 
@@ -470,30 +521,31 @@ def test_run_diagnoses_and_infers_a_held_out_recording(tiny_run, tiny_config, mo
         "leakyflow.training.config.load_config",
         lambda source: tiny_config if source == "quick" else original(source),
     )
-    monkeypatch.setattr(cli, "N_HELD_OUT", 150)
+    monkeypatch.setattr("leakyflow.diagnostics.suite.Suite", partial(Suite, n=150))
     shutil.copytree(tiny_run.folder, tmp_path / "first")
     result = leakyflow_("run", "--out", "first")
     assert result.exit_code == 0, said(result)
     files = {path.name for path in (tmp_path / "first").iterdir()}
-    assert {"diagnostics.csv", "recovery.png", "ranks.png", "history.png", "held_out.nc"} <= files
-    for words in ("prior SD RMSE contraction", "verdict", "true mean SD 5 % 95 % unit", "Written to first"):
+    files |= {path.name for path in (tmp_path / "first/diagnostics").iterdir()}
+    assert {"recovery_raw.csv", "recovery_raw.png", "ranks_raw.png", "convergence.png", "held_out.nc"} <= files
+    for words in (
+        "prior SD RMSE contraction",
+        "check found bound verdict",
+        "true mean SD 5 % 95 % unit",
+        "Written to first",
+    ):
         assert words in said(result)
-    table = np.genfromtxt(tmp_path / "first/diagnostics.csv", delimiter=",", names=True, dtype=None)
-    assert len(table) == 4
-
     other = leakyflow_("run", "--out", "first", "--seed", 2)
     assert is_one_screen(other)
     assert "other settings" in said(other)
 
 
 @pytest.mark.slow
-def test_run_takes_less_than_three_minutes_and_learns(tmp_path):
-    began = time.perf_counter()
+def test_run_learns_and_says_nothing_else(tmp_path):
     code = f"import sys; sys.argv = ['leakyflow', 'run', '--out', {str(tmp_path / 'quick')!r}]\n"
     result = run_python(code + "from leakyflow.cli import main; main()", COLUMNS="80")
-    assert time.perf_counter() - began < 180.0
     assert result.stderr == ""
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", result.stdout)
-    table = np.genfromtxt(tmp_path / "quick/diagnostics.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
-    assert (table["rmse"] < 0.7 * table["prior_sd"]).all()
-    assert (table["contraction"] > 0.5).all()
+    table = pd.read_csv(tmp_path / "quick/diagnostics/recovery_raw.csv")
+    assert (table.rmse < 0.7 * table.prior_sd).all()
+    assert (table.contraction > 0.5).all()

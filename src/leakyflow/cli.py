@@ -28,7 +28,9 @@ from leakyflow import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leakyflow.diagnostics.held_out import Diagnosis
+    from leakyflow.diagnostics.suite import Suite
+    from leakyflow.diagnostics.typicality import Typicality
+    from leakyflow.diagnostics.verdicts import Check
     from leakyflow.models.posterior import Posterior
     from leakyflow.recordings.read import Sweep
     from leakyflow.recordings.recording import Recording
@@ -40,12 +42,11 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-FAILED, INTERRUPTED = 2, 130
+UNSOUND, FAILED, INTERRUPTED = 1, 2, 130
 DEFAULT_NETWORK = "recording"  # used where --network is left out, once one ships
 DATASET = "dataset.zarr"  # within a run's folder
-# Added to the seed of the training set: no run is tested on what another was trained on.
-HELD_OUT_SEED = 1_000_000
-N_HELD_OUT = 1000
+VERDICTS = {True: "[green]pass[/green]", False: "[red]FAIL[/red]", None: "[dim]limit[/dim]"}
+DIAGNOSTICS = "diagnostics"  # within a run's folder
 HDF5_OVERHEAD = 2**18  # bytes beside the draws in a NetCDF file, and as much again
 PURPOSES = {
     "quick": "A first look: the standard model, a minute of training",
@@ -134,6 +135,7 @@ def run(
     """
     from dataclasses import replace
 
+    from leakyflow.diagnostics.suite import Suite
     from leakyflow.training.config import load_config
     from leakyflow.training.run import CONFIG
 
@@ -141,10 +143,12 @@ def run(
     config = replace(config, training=replace(config.training, seed=seed))
     with resumable(f"leakyflow run --out {folder} --seed {seed}"):
         start_run(config, folder, resume=(folder / CONFIG).is_file())
-        posterior = train_in(folder, config, None).posterior
-        held_out = simulate_held_out(config)
-        show_diagnosis(posterior, held_out, folder)
-        infer_held_out(posterior, held_out, folder)
+        train_in(folder, config, None)
+        suite = Suite(folder, folder / DIAGNOSTICS, only=("convergence", "raw"), progress=out.is_terminal)
+        do_checks(suite)
+        show_recovery(suite.out)
+        show_checks(suite.finished())
+        infer_held_out(suite, folder)
     out.print("\nFor a recording of your own, train the preset for real cells (much longer):")
     out.print("  leakyflow train --config recording --out runs/recording")
 
@@ -202,6 +206,32 @@ def train(
     out.print(f"Use it:  leakyflow infer FILE --network {folder}", soft_wrap=True)
 
 
+@app.command(epilog=examples("diagnose runs/recording", "diagnose runs/recording --n 5000 --seed 1 --out more_checks"))
+def diagnose(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, finished or not.")],
+    n: Annotated[int, typer.Option(min=100, help="Held-out simulations.")] = 1000,
+    seed: SeedOption = 0,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Folder for numbers and figures.  \\[default: RUN/diagnostics]")
+    ] = None,
+) -> None:
+    """Check a network on simulations that it has not seen: numbers, figures, and a table of verdicts.
+
+    Interrupted, the same command continues. Ends with status 1 where a check fails.
+    """
+    from leakyflow.diagnostics.suite import Suite
+
+    suite = Suite(folder, folder / DIAGNOSTICS if to is None else to, n=n, seed=seed, progress=out.is_terminal)
+    again = "" if to is None else f" --out {to}"
+    with resumable(f"leakyflow diagnose {folder} --n {n} --seed {seed}{again}"):
+        do_checks(suite)
+    found = suite.finished()
+    show_checks(found)
+    show_files(suite.out, sorted(path.name for path in suite.out.iterdir() if path.suffix in (".csv", ".json", ".png")))
+    if any(check.passed is False for part in found.values() for check in part):
+        raise typer.Exit(UNSOUND)
+
+
 @app.command(
     epilog=examples(
         "infer cell.abf --sweep 3 --start 900 --stop 1700 --network my_run",
@@ -237,11 +267,13 @@ def infer(
         posterior = load_network(network)
         if any(recording.dt != posterior.dt for recording in recordings):
             recordings = [read(sweep=number, dt=posterior.dt) for number in sweeps]
+        typicality = load_typicality(posterior)
         correct: bool | Literal["auto"] = False if raw else "auto"
         sampled = [posterior.sample(recording, n_draws=draws, seed=seed, correct=correct) for recording in recordings]
     with writing_into(folder) as scratch:
         for number, recording, values in zip(sweeps, recordings, sampled, strict=True):
             show_recording(recording, described[number or 0])
+            show_verdict(recording, typicality)
             name = file.stem if number is None else f"{file.stem}_sweep{number}"
             show_posterior(recording, values, posterior, scratch, name, seed)
     for name in [file.stem if number is None else f"{file.stem}_sweep{number}" for number in sweeps]:
@@ -400,6 +432,7 @@ def train_in(folder: Path, config: "Config", dataset: Path | None) -> "Run":
         run = fit(config, data, out=folder, resume=True, progress=out.is_terminal)
         best = min(run.history, key=lambda row: row["val_loss"])
         note.append(f"best validation loss {best['val_loss']:.3f} at epoch {best['epoch']:g} of {len(run.history)}")
+    load_typicality(run.posterior)
     return run
 
 
@@ -412,13 +445,6 @@ def simulate_to(folder: Path, config: "Config", n: int, seed: int) -> "Dataset":
         dataset = make_dataset(config, n, seed=seed, out=folder, progress=out.is_terminal)
         note.append(str(folder))
     return dataset
-
-
-def simulate_held_out(config: "Config") -> "Dataset":
-    """Simulate recordings that the network has not seen."""
-    from leakyflow.simulator.dataset import make_dataset
-
-    return make_dataset(config, N_HELD_OUT, seed=config.training.seed + HELD_OUT_SEED)
 
 
 def load_network(network: str | None) -> "Posterior":
@@ -437,45 +463,50 @@ def load_network(network: str | None) -> "Posterior":
         ) from None
 
 
-def show_diagnosis(posterior: "Posterior", held_out: "Dataset", folder: Path) -> None:
-    """Diagnose a network on held-out simulations: table, figures, CSV."""
-    from leakyflow.diagnostics.convergence import read_history
-    from leakyflow.diagnostics.held_out import diagnose
-    from leakyflow.diagnostics.plots import plot_history, plot_ranks, plot_recovery, save_figure
-
-    with timed(f"Diagnosing on {len(held_out):,} held-out simulations"):
-        diagnosis = diagnose(posterior, held_out)
-        with writing_into(folder) as scratch:
-            diagnosis.table().to_csv(scratch / "diagnostics.csv")
-            save_figure(plot_history(read_history(folder)), scratch / "history.png")
-            save_figure(plot_recovery(diagnosis.recovery), scratch / "recovery.png")
-            save_figure(plot_ranks(diagnosis.ranks), scratch / "ranks.png")
-    out.print(diagnosis_table(diagnosis))
-    recovery = diagnosis.recovery
-    out.print(
-        f"The posterior gives the true parameters more density than the prior in "
-        f"{100 * recovery.share_better:.1f} % of recordings, on average by {recovery.mean_gain:.1f} nats."
-    )
-    show_files(folder, ["diagnostics.csv", "history.png", "recovery.png", "ranks.png"])
+def do_checks(suite: "Suite") -> None:
+    """Do what is left of the diagnostics of a network."""
+    for part, work in suite.remaining():
+        with timed(f"{part.title} ({suite.n:,} held-out simulations)" if part.held_out else part.title):
+            work()
 
 
-def infer_held_out(posterior: "Posterior", held_out: "Dataset", folder: Path) -> None:
+def load_typicality(posterior: "Posterior") -> "Typicality":
+    """Load what is typical to a network, or simulate it."""
+    from leakyflow.diagnostics.typicality import TYPICALITY, typicality_of
+
+    if posterior.folder is not None and (posterior.folder / TYPICALITY).is_file():
+        return typicality_of(posterior)
+    with timed("Simulating what is typical to this network"):
+        return typicality_of(posterior)
+
+
+def show_verdict(recording: "Recording", typicality: "Typicality") -> None:
+    """Say first whether the network can know such a recording."""
+    verdict = typicality.check(recording)
+    if verdict.typical:
+        out.print(verdict.note, markup=False)
+        return
+    note = verdict.note.replace("[", r"\[")
+    out.print(f"[yellow]{note} Mistrust what follows.[/yellow]")
+
+
+def infer_held_out(suite: "Suite", folder: Path) -> None:
     """Infer the first held-out recording with a few spikes, whose parameters are known."""
     import numpy as np
 
     from leakyflow.recordings.export import save_recording
     from leakyflow.simulator.parameters import Parameters
 
-    recordings = held_out.recordings()
-    n_spikes = recordings.spikes.sum(axis=1)
+    recordings, n_spikes = suite.held_out.recordings(), suite.held_out.recordings().n_spikes
     row = int(np.argmax((n_spikes >= 3) & (n_spikes <= 10)))
     recording = recordings[row]
-    truth = Parameters(*(float(np.asarray(value)[row]) for value in held_out.parameters()))
-    draws = posterior.sample(recording, n_draws=1000, seed=0)
+    truth = Parameters(*(float(np.asarray(value)[row]) for value in suite.held_out.parameters()))
+    draws = suite.posterior.sample(recording, n_draws=1000, seed=0)
     out.print(f"\nOne held-out recording of {recording.duration:g} ms with {n_spikes[row]} spikes:")
+    show_verdict(recording, load_typicality(suite.posterior))
     with writing_into(folder) as scratch:
         save_recording(recording, scratch / "held_out.npz")
-        show_posterior(recording, draws, posterior, scratch, "held_out", 0, truth)
+        show_posterior(recording, draws, suite.posterior, scratch, "held_out", 0, truth)
     show_files(folder, ["held_out.npz", "held_out.png", "held_out.svg", "held_out.nc"])
 
 
@@ -550,11 +581,23 @@ def channels(sweep: "Sweep") -> str:
     return f"V from {sweep.voltage}, I from {sweep.current}".replace("[", r"\[")
 
 
-def diagnosis_table(diagnosis: "Diagnosis") -> Table:
-    """Lay out a diagnosis for the terminal."""
+def show_checks(finished: "dict[str, list[Check]]") -> None:
+    """Print the table of verdicts."""
+    table = new_table("check", right=("found", "bound"), after=("verdict",))
+    for part, found in finished.items():
+        table.add_row(f"[bold]{part}[/bold]")
+        for check in found:
+            table.add_row(f"  {check.what}", check.found, check.bound, VERDICTS[check.passed])
+    out.print(table)
+
+
+def show_recovery(folder: Path) -> None:
+    """Print how well the network finds each parameter."""
+    import pandas as pd
+
     right = ("prior SD", "RMSE", "contraction", "90 % coverage")
     table = new_table("parameter", "unit", right=right, after=("verdict",))
-    for name, row in diagnosis.table().iterrows():
+    for name, row in pd.read_csv(folder / "recovery_raw.csv", index_col="parameter").iterrows():
         table.add_row(
             str(name),
             row.unit,
@@ -564,7 +607,7 @@ def diagnosis_table(diagnosis: "Diagnosis") -> Table:
             f"{100 * row.coverage90:.1f} %",
             row.verdict,
         )
-    return table
+    out.print(table)
 
 
 def posterior_table(summary: "pd.DataFrame", truth: "Parameters | None") -> Table:

@@ -40,6 +40,18 @@ def test_ranks_count_the_draws_below_the_truth():
     assert ranks.counts().sum(axis=0).tolist() == [200, 200]
 
 
+def test_the_band_holds_all_ecdfs_of_an_exact_posterior_together():
+    inside = [sbc_ranks(*conjugate(150, seed=seed)[:2]).inside_band().all() for seed in range(60)]
+    # 1 % or less leave it; five of 60 would happen once in 3,000 times.
+    assert np.sum(np.logical_not(inside)) < 5
+
+
+@pytest.mark.parametrize("wrong", [{"width": 0.7}, {"width": 1.5}, {"shift": 0.3}])
+def test_ecdfs_of_a_wrong_posterior_leave_the_band(wrong):
+    case = conjugate(1000, **wrong)
+    assert not sbc_ranks(case.draws, case.truth).inside_band().any()
+
+
 def test_too_few_recordings_are_refused():
     with pytest.raises(ValueError, match="at least 100 recordings, got 99"):
         p_values(conjugate(99))

@@ -8,13 +8,16 @@ from matplotlib.figure import Figure
 
 from leakyflow.diagnostics import plots
 from leakyflow.diagnostics.calibration import sbc_ranks
-from leakyflow.diagnostics.predictive import posterior_predictive
+from leakyflow.diagnostics.predictive import FEATURES, posterior_predictive
 from leakyflow.diagnostics.recovery import measure_recovery
+from leakyflow.diagnostics.sensitivity import Conditions, power_scaling
+from leakyflow.diagnostics.typicality import Projection
 from leakyflow.simulator.parameters import UNITS
 from leakyflow.simulator.prior_predictive import prior_predictive
 from tests.cases import marked
 from tests.diagnostics.exact import PRIOR as EXACT
 from tests.diagnostics.exact import conjugate
+from tests.diagnostics.test_contraction import contraction
 from tests.diagnostics.test_predictive import NEURON, PRIOR, knowing, recordings
 
 
@@ -31,22 +34,62 @@ def recovery():
     return plots.plot_recovery(measure_recovery(case.draws, case.truth, EXACT, case.log_q))
 
 
-def ranks():
+def z_scores():
     case = conjugate(200)
-    return plots.plot_ranks(sbc_ranks(case.draws, case.truth))
+    return plots.plot_z_scores(measure_recovery(case.draws, case.truth, EXACT, case.log_q))
+
+
+def ranks(plot):
+    case = conjugate(200)
+    return plot(sbc_ranks(case.draws, case.truth))
+
+
+def p_values():
+    found = pd.DataFrame(np.random.default_rng(1).random((50, len(FEATURES))), columns=list(FEATURES))
+    return plots.plot_predictive_p_values(found, FEATURES)
 
 
 def history():
     rows = {"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 2.5, 2.6]}
+    rows |= {"learning_rate": [1e-3, 5e-4, 1e-5], "seconds": [60.0, 30.0, 30.0]}
     return plots.plot_history(pd.DataFrame(rows, index=pd.Index([1, 2, 3], name="epoch")))
 
 
+def conditions():
+    kinds, names, places = ("raw", "corrected"), ("tau", "V_th"), ("training", "ramp")
+    numbers = {"coverage90": 0.9, "relative_rmse": 0.2}
+    parameters = [{"condition": c, "kind": k, "parameter": n} | numbers for c in places for k in kinds for n in names]
+    weights = {"n": 100, "gain": 10.0, "share_failed": 0.1}
+    recordings = [{"condition": c, "kind": k} | weights for c in places for k in kinds]
+    return plots.plot_sensitivity(Conditions(pd.DataFrame(parameters), pd.DataFrame(recordings)))
+
+
+def prior_sensitivity():
+    rng = np.random.default_rng(1)
+    values = rng.standard_normal((500, 2))
+    names = ("tau", "V_th")
+    return plots.plot_prior_sensitivity(power_scaling(values, -(values**2), -(values[:, 0] ** 2), names=names))
+
+
+def typicality():
+    cloud = np.random.default_rng(1).normal(size=(500, 2))
+    return plots.plot_typicality(Projection(cloud, cloud[:20] * 2.0, np.linspace(0.0, 1.0, 20), (0.3, 0.2)))
+
+
 FIGURES = {
+    "contraction": lambda config: plots.plot_contraction(contraction(n_reference=4)),
+    "contraction of a network alone": lambda config: plots.plot_contraction(contraction(corrected=False)),
+    "sensitivity": lambda config: conditions(),
+    "prior sensitivity": lambda config: prior_sensitivity(),
     "recording": lambda config: recording_posterior(recordings(1)[0]),
     "silent recording": lambda config: recording_posterior(marked([], [], n_ref=20)),
     "recovery": lambda config: recovery(),
-    "ranks": lambda config: ranks(),
+    "z-scores": lambda config: z_scores(),
+    "ranks": lambda config: ranks(plots.plot_ranks),
+    "ECDF": lambda config: ranks(plots.plot_ecdf),
+    "predictive p-values": lambda config: p_values(),
     "history": lambda config: history(),
+    "typicality": lambda config: typicality(),
     "prior predictive": lambda config: plots.plot_prior_predictive(prior_predictive(config, n=50, seed=1)),
 }
 

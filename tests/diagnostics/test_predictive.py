@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leakyflow.diagnostics.predictive import posterior_predictive
+from leakyflow.diagnostics.predictive import FEATURES, posterior_predictive
 from leakyflow.reference.draws import Draws
 from leakyflow.simulator.distributions import LogNormal, Normal
 from leakyflow.simulator.lif import simulate
@@ -61,19 +61,42 @@ def test_spike_count_of_a_wrong_neuron_is_seen():
     assert wrong.n_spikes_high < wrong.n_spikes
 
 
+def p_values(n: int, amplitude: float = 190.0, **changed: float) -> np.ndarray:
+    found = [posterior_predictive(r, knowing(**changed), PRIOR, seed=5).p_values(r) for r in recordings(n, amplitude)]
+    return np.array([[p[name] for name in FEATURES] for p in found])
+
+
+def test_features_of_the_true_neuron_are_typical_of_its_simulations():
+    p = p_values(150)
+    # Without doubt about the neuron they are uniform; four SD of a share among 150.
+    assert (np.abs(np.mean(p < 0.1, axis=0) - 0.1) < 4 * np.sqrt(0.09 / 150)).all()
+    assert (p > 0).all()
+    assert (p <= 1).all()
+
+
+def test_features_of_a_wrong_neuron_are_seen():
+    p = dict(zip(FEATURES, np.median(p_values(20, V_th=-40.0), axis=0), strict=True))
+    assert p["spike_count"] < 0.02
+    assert p["isi_mean"] < 0.02
+    p = dict(zip(FEATURES, np.median(p_values(20, 50.0, V_rest=NEURON.V_rest + 3.0), axis=0), strict=True))
+    assert p["V_mean"] < 0.02
+    assert p["V_end"] < 0.02
+    assert p["spike_count"] == 1.0  # silent, and so are all simulations
+
+
 @pytest.mark.parametrize("V", [-80.0, -72.0, -50.0])
 def test_every_simulation_begins_at_the_recorded_voltage(V):
     recording = recordings(1)[0]
     start = np.concatenate([np.float32([V]), recording.V[1:]])
     predictive = posterior_predictive(replace(recording, V=start), knowing(), PRIOR)
     # Single precision at 100 mV.
-    np.testing.assert_allclose(predictive.V[:, 0], V, atol=2e-5)
+    np.testing.assert_allclose(predictive.simulations.V[:, 0], V, atol=2e-5)
     assert not predictive.spikes[:, 0].any()
 
 
 def test_same_seed_same_simulations():
     recording = recordings(1)[0]
-    first, again, other = (posterior_predictive(recording, knowing(), PRIOR, seed=s).V for s in (1, 1, 2))
+    first, again, other = (posterior_predictive(recording, knowing(), PRIOR, seed=s).simulations.V for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 

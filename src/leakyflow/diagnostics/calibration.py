@@ -1,21 +1,32 @@
 """Simulation-based calibration: among the draws of an exact posterior, the rank of the truth is uniform."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 import scipy.stats
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from leakyflow.diagnostics.recovery import check_many
-from leakyflow.reference.draws import Draws
+from leakyflow.recordings.recording import Recordings
+from leakyflow.reference.draws import Draws, import_arviz
 from leakyflow.simulator.parameters import Parameters
 
-__all__ = ["N_BINS", "Ranks", "sbc_ranks"]
+__all__ = ["BAND", "GRID", "Quantity", "Ranks", "calibration_table", "sbc_ranks", "strata"]
 
 N_BINS = 20
 # Below this expected count, the chi-square approximation is poor (Cochran 1954, Biometrics 10).
 LEAST_COUNT = 5
+# Probability that all ECDFs of an exact posterior stay inside their bands everywhere, and where they are compared.
+BAND = 0.99
+GRID = np.arange(1, 100) / 100
+# More spikes than this are many.
+FEW_SPIKES = 5
+
+# Its values at the draws, (dataset, draw), and at the truth, (dataset,).
+Quantity = tuple[Float64[np.ndarray, "dataset draw"], Float64[np.ndarray, " dataset"]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,30 +34,34 @@ class Ranks:
     """Ranks of true values among the draws of their posteriors.
 
     Attributes:
-        names: Inferred parameters.
+        names: Inferred parameters, then what else was ranked.
         ranks: Number of draws below the true value, from 0 to `n_draws`.
         n_draws: Draws per recording.
         seed: Of the numbers that spread each rank over its bin.
     """
 
     names: tuple[str, ...]
-    ranks: Int64[np.ndarray, "dataset param"]
+    ranks: Int64[np.ndarray, "dataset quantity"]
     n_draws: int
     seed: int
 
     @property
-    def uniform(self) -> Float64[np.ndarray, "dataset param"]:
+    def uniform(self) -> Float64[np.ndarray, "dataset quantity"]:
         """Ranks spread at random within their bins: exactly uniform on (0, 1) under an exact posterior."""
         jitter = np.random.default_rng(self.seed).random(self.ranks.shape)
         return (self.ranks + jitter) / (self.n_draws + 1)
 
-    def counts(self, n_bins: int = N_BINS) -> Int64[np.ndarray, "bin param"]:
-        """Histogram of the ranks of each parameter, in bins of equal probability."""
+    def of(self, rows: Bool[np.ndarray, " dataset"]) -> "Ranks":
+        """Those of some recordings."""
+        return replace(self, ranks=self.ranks[rows])
+
+    def counts(self, n_bins: int = N_BINS) -> Int64[np.ndarray, "bin quantity"]:
+        """Histogram of the ranks of each quantity, in bins of equal probability."""
         edges = np.linspace(0.0, 1.0, n_bins + 1)
         return np.stack([np.histogram(column, edges)[0] for column in self.uniform.T], axis=-1)
 
     def p_values(self) -> pd.DataFrame:
-        """Probability of ranks less uniform than these under an exact posterior; one row per parameter.
+        """Probability of ranks less uniform than these under an exact posterior; one row per quantity.
 
         Returns:
             The columns `chi2_p` (any unevenness) and `ks_p` (shifts).
@@ -60,25 +75,99 @@ class Ranks:
             )
         chi2 = scipy.stats.chisquare(self.counts(), axis=0).pvalue
         ks = [scipy.stats.kstest(column, "uniform").pvalue for column in self.uniform.T]
-        return pd.DataFrame({"chi2_p": chi2, "ks_p": ks}, index=pd.Index(self.names, name="parameter"))
+        return pd.DataFrame({"chi2_p": chi2, "ks_p": ks}, index=pd.Index(self.names, name="quantity"))
+
+    def ecdf_difference(self) -> Float64[np.ndarray, "grid quantity"]:
+        """Share of ranks up to each hundredth, less what an exact posterior gives on average."""
+        return np.stack([np.searchsorted(np.sort(u), GRID) / len(u) - GRID for u in self.uniform.T], axis=-1)
+
+    def ecdf_band(self) -> tuple[Float64[np.ndarray, " grid"], Float64[np.ndarray, " grid"]]:
+        """Ends between which all of `ecdf_difference` stays with probability 0.99 or more under an exact posterior.
+
+        References:
+            Saeilynoja, Buerkner & Vehtari (2022), Graphical test for discrete uniformity and its applications in
+            goodness-of-fit evaluation and multiple sample comparison, Statistics and Computing 32.
+        """
+        return _ecdf_band(len(self.ranks), 1.0 - (1.0 - BAND) / len(self.names))
+
+    def inside_band(self) -> Bool[np.ndarray, " quantity"]:
+        """Whether the ECDF of each quantity stays inside its band."""
+        low, high = self.ecdf_band()
+        difference = self.ecdf_difference()
+        # A hair wider: the band's ends are attainable shares.
+        inside = (difference > low[:, None] - 1e-9) & (difference < high[:, None] + 1e-9)
+        return np.asarray(inside.all(axis=0))
 
 
-def sbc_ranks(draws: Draws, truth: Parameters, *, seed: int = 0) -> Ranks:
+@lru_cache
+def _ecdf_band(n: int, probability: float) -> tuple[Float64[np.ndarray, " grid"], Float64[np.ndarray, " grid"]]:
+    import_arviz()
+    from arviz.stats.ecdf_utils import ecdf_confidence_band
+
+    low, high = ecdf_confidence_band(n, GRID, GRID, prob=probability, method="optimized")
+    return low - GRID, high - GRID
+
+
+def sbc_ranks(draws: Draws, truth: Parameters, *, seed: int = 0, more: Mapping[str, Quantity] | None = None) -> Ranks:
     """Rank true values among posterior draws.
 
     Args:
         draws: From the posterior of each recording.
         truth: Parameters behind each recording.
         seed: Of the numbers that spread each rank over its bin.
+        more: Other quantities to rank. One that depends on the recording too, such as its log likelihood, sees
+            errors that no parameter alone shows (a posterior that ignores the data, for one).
 
     Raises:
         ValueError: If draws and true values are not of the same recordings.
 
     References:
         Talts, Betancourt, Simpson, Vehtari & Gelman (2018), Validating Bayesian inference algorithms with
-        simulation-based calibration, arXiv:1804.06788.
+        simulation-based calibration, arXiv:1804.06788. Modrak, Moon, Kim, Buerkner, Huurre, Faltejskova, Gelman &
+        Vehtari (2023), Simulation-based calibration checking for Bayesian computation, Bayesian Analysis.
     """
     values = check_many(draws, truth)
     true = np.stack([np.asarray(getattr(truth, name)) for name in draws.names], axis=-1)
-    ranks = np.asarray(np.sum(values < true[:, None], axis=1, dtype=np.int64))
-    return Ranks(names=draws.names, ranks=ranks, n_draws=draws.n_draws, seed=seed)
+    columns = [np.sum(values < true[:, None], axis=1)]
+    for at_draws, at_truth in (more or {}).values():
+        columns.append(np.sum(at_draws < at_truth[:, None], axis=1)[:, None])
+    ranks = np.concatenate(columns, axis=1).astype(np.int64)
+    return Ranks(names=(*draws.names, *(more or {})), ranks=ranks, n_draws=draws.n_draws, seed=seed)
+
+
+def strata(recordings: Recordings, kinds: tuple[str, ...]) -> dict[str, Bool[np.ndarray, " dataset"]]:
+    """Members of the corners in which calibration on average may hide an error.
+
+    Args:
+        recordings: All of them.
+        kinds: Kind of the stimulus of each.
+    """
+    n_spikes, n_samples = recordings.n_spikes, recordings.n_samples
+    middle = np.median(n_samples)
+    found = {
+        "all": np.ones(len(recordings), bool),
+        "silent": n_spikes == 0,
+        f"1 to {FEW_SPIKES} spikes": (n_spikes > 0) & (n_spikes <= FEW_SPIKES),
+        f"more than {FEW_SPIKES} spikes": n_spikes > FEW_SPIKES,
+        f"shorter than {middle * recordings.dt:.0f} ms": n_samples < middle,
+        f"{middle * recordings.dt:.0f} ms or longer": n_samples >= middle,
+    }
+    return found | {kind.replace("_", " "): np.array([kind == own for own in kinds]) for kind in dict.fromkeys(kinds)}
+
+
+def calibration_table(ranks: Ranks, members: Mapping[str, Bool[np.ndarray, " dataset"]]) -> pd.DataFrame:
+    """Tests of uniform ranks, in each stratum that is large enough.
+
+    Args:
+        ranks: Of all recordings.
+        members: From `strata`.
+
+    Returns:
+        One row per stratum and quantity: n, chi2_p and ks_p.
+    """
+    tables = {}
+    for stratum, rows in members.items():
+        if rows.sum() >= LEAST_COUNT * N_BINS:
+            tables[stratum] = ranks.of(rows).p_values()
+            tables[stratum].insert(0, "n", int(rows.sum()))
+    return pd.concat(tables, names=["stratum"])

@@ -4,28 +4,44 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
-from leakyflow.diagnostics.calibration import Ranks, sbc_ranks
+from leakyflow.diagnostics.calibration import Quantity, Ranks, calibration_table, sbc_ranks, strata
 from leakyflow.diagnostics.recovery import Recovery, measure_recovery
 from leakyflow.models.posterior import Posterior
+from leakyflow.recordings.recording import Recordings
+from leakyflow.reference.draws import Draws
+from leakyflow.reference.target import has_likelihood, target_of
 from leakyflow.simulator.dataset import Dataset
+from leakyflow.simulator.parameters import Parameters
 
 __all__ = ["Diagnosis", "diagnose"]
+
+# Recordings whose likelihood is evaluated together.
+BLOCK = 250
 
 
 class Diagnosis(NamedTuple):
     """Recovery and calibration on the same held-out simulations."""
 
+    draws: Draws
     recovery: Recovery
-    ranks: Ranks
+    ranks: Ranks  # of the parameters, and of the log likelihood where it is known
+    strata: dict[str, Bool[np.ndarray, " dataset"]]
 
-    def table(self) -> pd.DataFrame:
-        """One row per parameter: the columns of `Recovery.table` and of `Ranks.p_values`."""
-        return self.recovery.table().join(self.ranks.p_values())
+    def calibration(self) -> pd.DataFrame:
+        """One row per stratum and ranked quantity: see `calibration_table`."""
+        return calibration_table(self.ranks, self.strata)
 
 
 def diagnose(
-    posterior: Posterior, dataset: Dataset, *, n_draws: int = 500, seed: int = 0, correct: bool = False
+    posterior: Posterior,
+    dataset: Dataset,
+    *,
+    n_draws: int = 500,
+    seed: int = 0,
+    correct: bool = False,
+    progress: bool = False,
 ) -> Diagnosis:
     """Test a posterior on simulations that it was not trained on.
 
@@ -35,6 +51,7 @@ def diagnose(
         n_draws: Draws per recording.
         seed: Of the draws.
         correct: Test the draws corrected by the likelihood, not the network's own. The log density is the network's.
+        progress: Show a bar on the terminal.
 
     Raises:
         ValueError: If the dataset was drawn from another prior, or a recording does not suit the network.
@@ -45,7 +62,31 @@ def diagnose(
             "drawn from another. Make them with make_dataset and the configuration of the run."
         )
     recordings, truth = dataset.recordings(), dataset.parameters()
-    draws = posterior.sample(recordings, n_draws=n_draws, seed=seed, correct=correct)
+    draws = posterior.sample(recordings, n_draws=n_draws, seed=seed, correct=correct, progress=progress)
     columns = {name: np.asarray(getattr(truth, name))[:, None] for name in posterior.names}
     log_q = posterior.log_prob(recordings, columns)[:, 0]
-    return Diagnosis(measure_recovery(draws, truth, posterior.prior, log_q), sbc_ranks(draws, truth, seed=seed))
+    more = (
+        {"log_likelihood": _log_likelihoods(posterior, recordings, draws, truth)}
+        if has_likelihood(posterior.prior)
+        else {}
+    )
+    kinds = tuple(dataset.config.stimuli[place].kind for place in dataset.stimulus())
+    return Diagnosis(
+        draws,
+        measure_recovery(draws, truth, posterior.prior, log_q),
+        sbc_ranks(draws, truth, seed=seed, more=more),
+        strata(recordings, kinds),
+    )
+
+
+def _log_likelihoods(posterior: Posterior, recordings: Recordings, draws: Draws, truth: Parameters) -> Quantity:
+    """Of each recording, at its draws and at its true parameters; observed parameters as read off."""
+    prior = posterior.prior
+    blocks = []
+    for first in range(0, len(recordings), BLOCK):
+        rows = slice(first, first + BLOCK)
+        true = np.stack([np.asarray(getattr(truth, name))[rows] for name in draws.names], axis=-1)[:, None]
+        z, _ = prior.scores(np.concatenate([draws.array[rows], true], axis=1))
+        blocks.append(target_of(recordings[rows], prior).log_likelihood(z))
+    values = np.concatenate(blocks)
+    return values[:, :-1], values[:, -1]

@@ -1,6 +1,6 @@
 """Figures of finished numbers: each function takes values, returns a Figure and never shows it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,15 @@ import pandas as pd
 import scipy.stats
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from leakyflow.diagnostics.calibration import Ranks
+from leakyflow.diagnostics.calibration import BAND, GRID, Ranks
+from leakyflow.diagnostics.contraction import RATIO_BAND, Contraction
 from leakyflow.diagnostics.convergence import measure_convergence
 from leakyflow.diagnostics.predictive import Predictive
-from leakyflow.diagnostics.recovery import Recovery
+from leakyflow.diagnostics.recovery import INTERVAL, Recovery, coverage_band
+from leakyflow.diagnostics.sensitivity import SENSITIVE, Conditions
+from leakyflow.diagnostics.typicality import ATYPICAL, Projection
 from leakyflow.recordings.recording import Recording
 from leakyflow.reference.draws import Draws
 from leakyflow.simulator.distributions import AbstractDistribution
@@ -25,11 +28,18 @@ from leakyflow.simulator.prior import Prior
 from leakyflow.simulator.prior_predictive import FASTEST, HIGHEST, LOWEST, PriorPredictive
 
 __all__ = [
+    "plot_contraction",
+    "plot_ecdf",
     "plot_history",
+    "plot_predictive_p_values",
     "plot_prior_predictive",
+    "plot_prior_sensitivity",
     "plot_ranks",
     "plot_recording_posterior",
     "plot_recovery",
+    "plot_sensitivity",
+    "plot_typicality",
+    "plot_z_scores",
     "save_figure",
 ]
 
@@ -61,7 +71,6 @@ SYMBOLS = {
 N_RASTER = 25  # predicted spike trains shown
 N_EXAMPLES = 8  # recordings shown of a prior
 N_POINTS = 300  # recordings shown in a recovery plot
-BAND = 0.99  # of rank counts
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
@@ -113,18 +122,28 @@ def plot_recording_posterior(
 
 
 def plot_history(history: pd.DataFrame) -> Figure:
-    """Draw the losses of a run; one row per epoch, with the columns `loss` and `val_loss`, in nats."""
+    """Draw the losses of a run against epoch and wall time, and the learning rate.
+
+    Args:
+        history: One row per epoch: loss and val_loss in nats, learning_rate, and the seconds that the epoch took.
+    """
     at = measure_convergence(history)
-    with _figure(width=5.0, height=3.2) as figure:
-        axes = figure.add_subplot()
-        marker = "o" if len(history) == 1 else None
-        axes.plot(history.index, history["loss"], color=GREY, marker=marker, label="training")
-        axes.plot(history.index, history["val_loss"], color=BLUE, marker=marker, label="validation")
-        label = f"best: {at.val_loss:.2f} at epoch {at.best_epoch}"
-        axes.plot(at.best_epoch, at.val_loss, "o", color=ORANGE, label=label)
-        axes.set(xlabel="epoch", ylabel="loss (nats)")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
+    marker = "o" if len(history) == 1 else None
+    minutes = history["seconds"].cumsum() / 60
+    with _figure(width=10.0, height=3.1) as figure:
+        by_epoch, by_time, rate = figure.subplots(1, 3)
+        for axes, x in ((by_epoch, history.index.to_series()), (by_time, minutes)):
+            axes.plot(x, history["loss"], color=GREY, marker=marker, label="training")
+            axes.plot(x, history["val_loss"], color=BLUE, marker=marker, label="validation")
+            best = f"best: {at.val_loss:.2f} at epoch {at.best_epoch}"
+            axes.plot(x[at.best_epoch], at.val_loss, "o", color=ORANGE, label=best)
+        by_epoch.set(xlabel="epoch", ylabel="loss (nats)")
+        by_epoch.legend()
+        by_time.set(xlabel="wall time (minutes)", ylabel="loss (nats)", xlim=(0, None))
+        rate.plot(history.index, history["learning_rate"], color=GREEN, marker=marker)
+        rate.set(xlabel="epoch", ylabel="learning rate at its end", ylim=(0, None))
+        for axes in (by_epoch, rate):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
@@ -159,9 +178,52 @@ def plot_ranks(ranks: Ranks) -> Figure:
             axes.axhspan(low, high, color=GREY, alpha=0.3, linewidth=0, label=f"{100 * BAND:.0f} % of bins, if exact")
             axes.stairs(counts[:, i], edges, fill=True, color=BLUE, alpha=0.6)
             axes.axhline(len(ranks.ranks) / n_bins, color=BLACK, linewidth=0.8, linestyle="--")
-            axes.set_title(f"{SYMBOLS[name]}:  chi-square p = {p_values.chi2_p[name]:.2g}")
+            axes.set_title(f"{symbol(name)}:  chi-square p = {p_values.chi2_p[name]:.2g}")
             axes.set(xlabel="rank of the true value", ylabel="recordings", xlim=(0, 1), ylim=(0, None))
         figure.legend(*panels[0][1].get_legend_handles_labels(), loc="outside lower left")
+    return figure
+
+
+def plot_ecdf(ranks: Ranks) -> Figure:
+    """Draw how far the ECDF of the ranks strays, with the band that an exact posterior keeps to everywhere."""
+    low, high = ranks.ecdf_band()
+    inside, difference = ranks.inside_band(), ranks.ecdf_difference()
+    with _panels(ranks.names) as (figure, panels):
+        for i, (name, axes) in enumerate(panels):
+            axes.fill_between(
+                GRID, low, high, color=GREY, alpha=0.3, linewidth=0, label=f"all, in {100 * BAND:.0f} of 100, if exact"
+            )
+            axes.plot(GRID, difference[:, i], color=BLUE if inside[i] else ORANGE)
+            axes.axhline(0.0, color=BLACK, linewidth=0.8, linestyle="--")
+            axes.set_title(f"{symbol(name)}:  {'inside' if inside[i] else 'outside'}")
+            axes.set(xlabel="rank of the true value", ylabel="ECDF less uniform", xlim=(0, 1))
+        figure.legend(*panels[0][1].get_legend_handles_labels(), loc="outside lower left")
+    return figure
+
+
+def plot_z_scores(recovery: Recovery) -> Figure:
+    """Draw the error of each posterior mean, in posterior SDs, against what the recording told of the parameter."""
+    contraction = 1.0 - (recovery.sd / recovery.prior_sd) ** 2
+    with _panels(recovery.names) as (figure, panels):
+        for i, (name, axes) in enumerate(panels):
+            axes.axhspan(-2.0, 2.0, color=GREY, alpha=0.2, linewidth=0)
+            axes.plot(contraction[:, i], recovery.z_score[:, i], ".", color=BLUE, markersize=3, alpha=0.5)
+            spread = recovery.z_score[:, i].std()
+            axes.set_title(f"{SYMBOLS[name]}:  SD of the z-score {spread:.2f}")
+            axes.set(xlabel="contraction, 1 - posterior / prior variance", ylabel="posterior z-score")
+            axes.set_xlim(min(0.0, float(np.quantile(contraction[:, i], 0.01))), 1.02)
+    return figure
+
+
+def plot_predictive_p_values(p_values: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
+    """Draw histograms of posterior predictive p-values; one row per recording, one column per feature."""
+    with _panels(tuple(p_values.columns)) as (figure, panels):
+        for name, axes in panels:
+            p = p_values[name]
+            axes.hist(p, bins=np.linspace(0.0, 1.0, 21).tolist(), color=BLUE, alpha=0.6)
+            axes.axhline(len(p) / 20, color=BLACK, linewidth=0.8, linestyle="--")
+            axes.set_title(f"{labels[name].split(' [')[0]}\n{100 * np.mean(p < 0.05):.1f} % below 0.05", fontsize=8)
+            axes.set(xlabel="two-sided p-value", ylabel="recordings", xlim=(0, 1))
     return figure
 
 
@@ -183,6 +245,28 @@ def plot_prior_predictive(found: PriorPredictive) -> Figure:
             axes.set(xlim=(0, longest))
             axes.label_outer()
     return figure
+
+
+def plot_typicality(projection: Projection) -> Figure:
+    """Draw recordings on the cloud of simulations, coloured by whether they are typical."""
+    typical = projection.p >= ATYPICAL
+    groups = {f"typical (p ≥ {ATYPICAL:g})": (typical, BLUE, "o"), "atypical": (~typical, ORANGE, "D")}
+    with _figure(width=5.0, height=4.2) as figure:
+        axes = figure.add_subplot()
+        axes.plot(*projection.cloud.T, ".", color=GREY, markersize=2, alpha=0.4, label="simulations")
+        for name, (rows, colour, marker) in groups.items():
+            if rows.any():
+                axes.plot(*projection.points[rows].T, marker, color=colour, markersize=5, label=name)
+        first, second = (f"{100 * share:.0f} % of the variance" for share in projection.share)
+        axes.set(xlabel=f"principal component 1 ({first})", ylabel=f"principal component 2 ({second})")
+        axes.set_title(f"{(~typical).sum()} of {typical.size} recordings atypical")
+        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.06), ncols=3, borderaxespad=0.0)
+    return figure
+
+
+def symbol(name: str) -> str:
+    """Symbol of a parameter, or the name of another quantity."""
+    return SYMBOLS.get(name, name.replace("_", " "))
 
 
 def label(name: str) -> str:
@@ -290,3 +374,160 @@ def _draw_example(axes: Axes, recording: Recording, stimulus: str) -> None:
     axes.plot(recording.t[recording.spikes], np.zeros(recording.spikes.sum()), "|", color=BLUE, markersize=5)
     axes.set_title(stimulus.replace("_", "-"), fontsize=8)
     axes.set(xlabel="time (ms)", ylabel="V (mV)")
+
+
+KIND_COLORS = {"raw": BLUE, "corrected": ORANGE, "reference": BLACK}
+GROUP_LINES = {"spiking": "-", "silent": ":"}
+PARAMETER_COLORS, MARKERS = (BLUE, ORANGE, GREEN, BLACK, GREY), "os^Dv<>P"
+LEAST_SENSITIVITY = 1e-3  # of the log scale; what is less is drawn there
+
+
+def plot_contraction(contraction: Contraction) -> Figure:
+    """Draw the posterior SD against duration and spike count, and beside the exact one; a column per parameter.
+
+    The grey line falls with the square root of the duration, through the last point of the spiking neurons. Medians,
+    and quartiles of the corrected posteriors' SDs and of the ratios. The reference, of few neurons, enters the ratios
+    only.
+    """
+    names, ratios, slopes = contraction.names, contraction.ratios(), contraction.slopes()
+    tables = contraction.by_duration(), contraction.by_spikes()
+    by_duration, by_spikes = (table[table.kind != "reference"] for table in tables)
+    n_rows = 2 + bool(len(ratios))
+    with _figure(width=max(3.0 * len(names), 5.0), height=2.7 * n_rows) as figure:
+        grid = figure.subplots(n_rows, len(names), squeeze=False)
+        for name, column in zip(names, grid.T, strict=True):
+            _draw_contraction(column[0], by_duration[by_duration.parameter == name], slopes[slopes.parameter == name])
+            column[0].set_title(f"{SYMBOLS[name]}\n{column[0].get_title(loc='left')}")
+            _draw_spike_groups(column[1], by_spikes[by_spikes.parameter == name])
+            if len(ratios):
+                _draw_ratios(column[2], ratios[ratios.parameter == name])
+        for axes, text in zip(grid[:, 0], ("SD / prior SD", "SD / prior SD", "SD / exact SD"), strict=False):
+            axes.set_ylabel(text)
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=5)
+    return figure
+
+
+def plot_sensitivity(conditions: Conditions) -> Figure:
+    """Draw coverage and error of each parameter under each condition, and what the density and the weights say."""
+    parameters, recordings = conditions
+    names, places = parameters.parameter.unique().tolist(), recordings.condition.unique().tolist()
+    band = coverage_band(int(recordings.n.iloc[0]))
+    with _figure(width=2.4 * (len(names) + 1) + 1.0, height=1.6 + 0.66 * len(places)) as figure:
+        grid = figure.subplots(2, len(names) + 1, squeeze=False, sharey=True)
+        for name, (upper, lower) in zip(names, grid.T[:-1], strict=True):
+            rows = parameters[parameters.parameter == name]
+            upper.axvspan(*band, color=GREY, alpha=0.3, linewidth=0, label="99 % of times, if exact")
+            _draw_conditions(upper, rows, "coverage90", places)
+            _draw_conditions(lower, rows, "relative_rmse", places)
+            upper.set_title(SYMBOLS[name])
+            upper.set(xlabel=f"coverage of {100 * INTERVAL:.0f} % intervals", xlim=(None, 1.02))
+            lower.set(xlabel="RMSE / prior SD", xlim=(0, 1.15 * rows.relative_rmse.max()))
+        upper, lower = grid[:, -1]
+        _draw_conditions(upper, recordings, "gain", places)
+        upper.set(xlabel="gain over the prior (nats)")
+        _draw_conditions(lower, recordings[recordings.kind == "raw"], "share_failed", places)
+        lower.set(xlabel=r"share with $\hat{k}$ > 0.7", xlim=(-0.02, 1.02))
+        grid[0, 0].invert_yaxis()
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
+    return figure
+
+
+def plot_prior_sensitivity(table: pd.DataFrame) -> Figure:
+    """Draw sensitivity to the prior against sensitivity to the likelihood, a point per recording and parameter."""
+    names = table.index.get_level_values("parameter")
+    with _figure(width=4.6, height=4.0) as figure:
+        axes = figure.add_subplot()
+        for i, name in enumerate(dict.fromkeys(names)):
+            x, y = (table.loc[names == name, column].clip(LEAST_SENSITIVITY) for column in ("likelihood", "prior"))
+            color, marker = PARAMETER_COLORS[i % len(PARAMETER_COLORS)], MARKERS[i % len(MARKERS)]
+            axes.plot(x, y, marker, color=color, markersize=4, alpha=0.7, label=SYMBOLS[name])
+        for draw in (axes.axhline, axes.axvline):
+            draw(SENSITIVE, color=BLACK, linewidth=0.8, linestyle="--")
+        for x, text in ((0.02, "weak likelihood"), (0.98, "prior-data conflict")):
+            axes.text(x, 0.98, text, transform=axes.transAxes, ha="left" if x < 0.5 else "right", va="top", color=GREY)
+        axes.set(xlabel="sensitivity to the likelihood", ylabel="sensitivity to the prior")
+        axes.set(xscale="log", yscale="log", xlim=(0.9 * LEAST_SENSITIVITY, 1), ylim=(0.9 * LEAST_SENSITIVITY, 1))
+        for scale in (axes.xaxis, axes.yaxis):
+            scale.set_major_formatter("{x:g}")
+        axes.legend(loc="lower left")
+    return figure
+
+
+def _draw_contraction(axes: Axes, by_duration: pd.DataFrame, slopes: pd.DataFrame) -> None:
+    for kind, of_kind in _of_each(by_duration, "kind"):
+        for group, rows in _of_each(of_kind, "group"):
+            style: dict[str, Any] = {"color": KIND_COLORS[kind], "linestyle": GROUP_LINES[group]}
+            label = f"{kind}, {group} (n = {rows.n.iloc[0]})"
+            axes.plot(rows.duration, rows["median"], marker=".", markersize=4, label=label, **style)
+    # Of the last kind, the first group.
+    rows = by_duration[by_duration.kind == by_duration.kind.iloc[-1]]
+    kind, group = rows.kind.iloc[0], rows.group.iloc[0]
+    rows = rows[rows.group == group]
+    law = rows["median"].iloc[-1] * np.sqrt(rows.duration.iloc[-1] / rows.duration)
+    axes.plot(rows.duration, law, color=GREY, linewidth=3, alpha=0.5, zorder=0, label="square-root law")
+    row = slopes[(slopes.group == group) & (slopes.kind == kind)].iloc[0]
+    axes.set_title(f"slope {row.slope:.2f} ± {row.error:.2f}, {group}".replace("-", "−"))
+    axes.set(xlabel="duration (ms)", yscale="log")
+    _plain_log(axes)
+    _duration_scale(axes, rows.duration)
+
+
+def _draw_spike_groups(axes: Axes, by_spikes: pd.DataFrame) -> None:
+    groups = by_spikes[["fewest", "most"]].drop_duplicates().sort_values("fewest")
+    places = {fewest: place for place, fewest in enumerate(groups.fewest)}
+    for kind, rows in _of_each(by_spikes, "kind"):
+        at = [places[fewest] for fewest in rows.fewest]
+        axes.plot(at, rows["median"], marker=".", markersize=4, color=KIND_COLORS[kind])
+        if kind == by_spikes.kind.iloc[-1]:
+            axes.fill_between(at, rows.q25, rows.q75, color=KIND_COLORS[kind], alpha=0.2, linewidth=0)
+    texts = [_range(float(fewest), float(most)) for fewest, most in groups.to_numpy()]
+    axes.set_xticks(list(places.values()), texts, fontsize=7)
+    axes.set(xlabel="spikes", yscale="log")
+    _plain_log(axes)
+
+
+def _range(fewest: float, most: float) -> str:
+    if np.isinf(most):
+        return f"{fewest:g}+"
+    return f"{fewest:g}" if fewest == most else f"{fewest:g}–{most:g}"
+
+
+def _draw_ratios(axes: Axes, ratios: pd.DataFrame) -> None:
+    axes.axhspan(*RATIO_BAND, color=GREY, alpha=0.3, linewidth=0)
+    axes.axhline(1.0, color=BLACK, linewidth=0.8, linestyle="--")
+    for kind, rows in _of_each(ratios, "kind"):
+        ends = np.stack([rows["median"] - rows.q25, rows.q75 - rows["median"]])
+        axes.errorbar(rows.duration, rows["median"], ends, color=KIND_COLORS[kind], marker=".", markersize=4)
+    low, high = axes.get_ylim()
+    axes.set(xlabel=f"duration (ms); n = {ratios.n.iloc[0]}", ylim=(min(low, 0.8), max(high, 1.2)))
+    _duration_scale(axes, ratios.duration)
+
+
+def _duration_scale(axes: Axes, durations: pd.Series) -> None:
+    axes.set_xscale("log")
+    axes.set_xticks(durations.unique(), [f"{value:g}" for value in durations.unique()])
+    axes.xaxis.minorticks_off()
+
+
+def _plain_log(axes: Axes) -> None:
+    """Numbers as they are written in text, also between the powers of 10."""
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_conditions(axes: Axes, table: pd.DataFrame, column: str, places: list[str]) -> None:
+    for kind, rows in _of_each(table, "kind"):
+        at = [places.index(condition) for condition in rows.condition]
+        color, size = KIND_COLORS[kind], 7 if kind == "raw" else 4
+        face = "none" if kind == "raw" else color
+        axes.plot(rows[column], at, "o", color=color, markersize=size, markerfacecolor=face, label=kind)
+    axes.set_yticks(range(len(places)), places)
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_ylim(-0.5, len(places) - 0.5)
+
+
+def _of_each(table: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Rows of each value of a column, in order of appearance."""
+    for value in dict.fromkeys(table[column].to_list()):
+        yield value, table[table[column] == value]

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Float64
 
+from leakyflow.models.statistics import descriptive_statistics
 from leakyflow.recordings.recording import Recording, Recordings
 from leakyflow.reference.draws import Draws
 from leakyflow.reference.observed import observed_parameters
@@ -13,8 +14,18 @@ from leakyflow.simulator.lif import simulate_traces
 from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["Predictive", "PredictiveCheck", "posterior_predictive"]
+__all__ = ["FEATURES", "Predictive", "PredictiveCheck", "posterior_predictive"]
 
+# What is compared one by one; the value in brackets stands where there are too few spikes.
+FEATURES = {
+    "spike_count": "spike count",
+    "latency": "latency of the first spike [duration]",
+    "isi_mean": "mean inter-spike interval [duration]",
+    "isi_cv": "coefficient of variation of the intervals [0]",
+    "V_mean": "mean subthreshold voltage",
+    "V_sd": "SD of the subthreshold voltage",
+    "V_end": "mean subthreshold voltage of the last tenth",
+}
 TAILS = (0.05, 0.5, 0.95)
 # Among 150 simulated recordings and their posteriors, the least share was 0.78.
 LEAST_INSIDE = 0.7
@@ -40,31 +51,47 @@ class Predictive:
     """Simulations of neurons drawn from the posterior of a recording.
 
     Attributes:
-        V: Membrane voltage, in mV.
-        spikes: True at each spike.
-        dt: Sampling interval, in ms.
+        simulations: One for each neuron, under the current of the recording.
     """
 
-    V: Float32[np.ndarray, "draw time"]
-    spikes: Bool[np.ndarray, "draw time"]
-    dt: float
+    simulations: Recordings
 
     @property
-    def n_spikes(self) -> Int[np.ndarray, " draw"]:
-        """Spikes of each simulated neuron."""
-        return self.spikes.sum(axis=1)
+    def spikes(self) -> Bool[np.ndarray, "draw time"]:
+        """True at each spike of each simulated neuron."""
+        return self.simulations.spikes
 
     @property
     def band(self) -> Float[np.ndarray, "3 time"]:
         """5 %, 50 % and 95 % quantiles of V at each sample, in mV."""
-        return np.quantile(self.V, TAILS, axis=0)
+        return np.quantile(self.simulations.V, TAILS, axis=0)
+
+    def p_values(self, recording: Recording) -> dict[str, float]:
+        """Two-sided posterior predictive p-value of each of the `FEATURES`.
+
+        Of the recordings of the right model, at most a share 2 alpha has one below alpha.
+
+        References:
+            Gelman, Meng & Stern (1996), Statistica Sinica 6; Meng (1994), Posterior predictive p-values, Annals of
+            Statistics 22, for what they are under the model.
+        """
+        found = {}
+        predicted, observed = (_features(x.roomy()) for x in (self.simulations, Recordings.from_list([recording])))
+        for name in FEATURES:
+            x, at = predicted[name], observed[name][0]
+            # As if the recording were one of the simulations; of equal ones half count.
+            tolerance = 1e-6 * (1.0 + abs(at))
+            above = np.sum(x > at + tolerance) + 0.5 * (np.sum(np.abs(x - at) <= tolerance) + 1)
+            share = above / (len(x) + 1)
+            found[name] = float(2.0 * min(share, 1.0 - share))
+        return found
 
     def check(self, recording: Recording) -> PredictiveCheck:
         """Compare with the recording."""
         low, _, high = self.band
         # All simulations share the first sample, to single precision.
         outside = np.maximum(low - recording.V, recording.V - high)  # mV, negative inside
-        fewest, most = np.quantile(self.n_spikes, (TAILS[0], TAILS[2]), method="inverted_cdf")
+        fewest, most = np.quantile(self.simulations.n_spikes, (TAILS[0], TAILS[2]), method="inverted_cdf")
         return PredictiveCheck(float(np.mean(outside < 1e-3)), int(recording.spikes.sum()), int(fewest), int(most))
 
 
@@ -96,13 +123,22 @@ def posterior_predictive(
         **{name: np.broadcast_to(value, n) for name, value in given.items()},
         **{name: draws[name][:n] for name in draws.names},
     )
-    V, spikes = _simulate_from(parameters, recording, seed)
-    return Predictive(V=V, spikes=spikes, dt=recording.dt)
+    return Predictive(simulations=_simulate_from(parameters, recording, seed))
 
 
-def _simulate_from(
-    parameters: Parameters, recording: Recording, seed: int
-) -> tuple[Float32[np.ndarray, "draw time"], Bool[np.ndarray, "draw time"]]:
+def _features(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
+    found = descriptive_statistics(recordings)
+    late = np.arange(recordings.V.shape[1]) >= 0.9 * recordings.n_samples[:, None]
+    free = recordings.valid & ~(recordings.spikes | recordings.refractory) & late
+    V_end = np.where(free, recordings.V, 0.0).sum(axis=1) / np.maximum(free.sum(axis=1), 1)
+    return found | {
+        "spike_count": recordings.n_spikes.astype(float),
+        # One that ends within a refractory period has none.
+        "V_end": np.where(free.any(axis=1), V_end, found["V_mean"]),
+    }
+
+
+def _simulate_from(parameters: Parameters, recording: Recording, seed: int) -> Recordings:
     """Simulate neurons under the current of a recording, from the voltage of its first sample on.
 
     The simulator begins at a stationary voltage. One sample before the recording, each neuron gets the
@@ -111,10 +147,19 @@ def _simulate_from(
     """
     n = np.asarray(parameters.tau).size
     index = np.arange(n)
-    I = np.tile(np.concatenate([[0.0], recording.I]).astype(np.float32), (n, 1))
+    I = np.tile(np.append(np.float32(0.0), Recordings.from_list([recording]).roomy().I[0]), (n, 1))
     R, target = parameters.tau / parameters.C, float(recording.V[0])
     I[:, 0] = (target - FAR_BELOW - parameters.V_rest) / R
     arrived = simulate_traces(parameters, I, recording.dt, seed=seed, index=index).V[:, 1]
     I[:, 0] += (target - arrived) / R
     traces = simulate_traces(parameters, I, recording.dt, seed=seed, index=index)
-    return traces.V[:, 1:], traces.spikes[:, 1:]
+    own = slice(1, 1 + recording.n_samples)
+    return Recordings(
+        V=traces.V[:, own],
+        I=I[:, own],
+        spikes=traces.spikes[:, own],
+        refractory=traces.refractory[:, own],
+        n_samples=np.full(n, recording.n_samples, np.int32),
+        dt=recording.dt,
+        names=tuple(f"simulation {i}" for i in range(n)),
+    )

@@ -11,9 +11,10 @@ from leakyflow.reference.draws import Draws
 from leakyflow.simulator.parameters import UNITS, Parameters
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["INTERVAL", "Recovery", "coverage_band", "measure_recovery", "prior_sd"]
+__all__ = ["INTERVAL", "PROBABILITIES", "Recovery", "coverage_band", "measure_recovery", "prior_sd"]
 
 INTERVAL = 0.9  # probability inside the intervals that are shown
+PROBABILITIES = (0.5, 0.8, 0.9, 0.95)
 # Probability that the coverage of an exact posterior lies inside its band.
 BAND = 0.99
 # A mean that errs by this share of the prior SD, or more, has learned next to nothing.
@@ -52,6 +53,16 @@ class Recovery:
         return len(self.truth)
 
     @property
+    def bias(self) -> Float64[np.ndarray, " param"]:
+        """Mean error of the posterior mean; 0 under an exact posterior, but for chance."""
+        return np.mean(self.mean - self.truth, axis=0)
+
+    @property
+    def z_score(self) -> Float64[np.ndarray, "dataset param"]:
+        """Error of each posterior mean in posterior SDs."""
+        return (self.mean - self.truth) / self.sd
+
+    @property
     def rmse(self) -> Float64[np.ndarray, " param"]:
         """Root mean squared error of the posterior mean."""
         return np.sqrt(np.mean((self.mean - self.truth) ** 2, axis=0))
@@ -88,15 +99,15 @@ class Recovery:
         return tuple(_verdict(coverage, error, low, high) for coverage, error in rows)
 
     def table(self) -> pd.DataFrame:
-        """One row per parameter: unit, prior_sd, rmse, contraction, r2, coverage50, coverage90, verdict."""
+        """One row per parameter: unit, prior_sd, bias, rmse, contraction, r2, coverages, verdict."""
         columns = {
             "unit": [UNITS[name] for name in self.names],
             "prior_sd": self.prior_sd,
+            "bias": self.bias,
             "rmse": self.rmse,
             "contraction": self.contraction,
             "r2": self.r2,
-            "coverage50": self.coverage(0.5),
-            "coverage90": self.coverage(0.9),
+            **{f"coverage{100 * probability:.0f}": self.coverage(probability) for probability in PROBABILITIES},
             "verdict": list(self.verdicts),
         }
         return pd.DataFrame(columns, index=pd.Index(self.names, name="parameter"))

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float32, Int, Int32
 __all__ = ["Recording", "Recordings"]
 
 TRACES = ("V", "I", "spikes", "refractory")
+ROOM = 512  # samples
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -165,6 +166,10 @@ class Recordings:
             return self
         widened: dict[str, Any] = {name: np.pad(getattr(self, name), ((0, 0), (0, more))) for name in TRACES}
         return replace(self, **widened)
+
+    def roomy(self) -> "Recordings":
+        """The same recordings, padded to a length that most others share: each new one is compiled anew."""
+        return self.padded_to(-(-self.V.shape[1] // ROOM) * ROOM)
 
     def __len__(self) -> int:
         return len(self.n_samples)

@@ -58,6 +58,12 @@ class Draws(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self.names)
 
+    def of(self, index: int) -> "Draws":
+        """Those of one of many recordings."""
+        assert self.recordings is not None
+        rows = None if self.diagnostics is None else self.diagnostics.iloc[index : index + 1]
+        return Draws(self.names, self.array[index], source=self.source, diagnostics=rows)
+
     @property
     def n_draws(self) -> int:
         """Draws per recording."""

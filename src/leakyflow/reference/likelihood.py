@@ -14,11 +14,10 @@ from leakyflow.reference.deterministic import deterministic_log_likelihood
 from leakyflow.reference.normal import log_ndtr
 from leakyflow.simulator.parameters import Parameters
 
-__all__ = ["Traces", "log_likelihood", "n_segments", "roomy", "traces_of"]
+__all__ = ["Traces", "log_likelihood", "n_segments", "traces_of"]
 
-# Draws computed at a time, and samples to whose multiple a recording is padded.
+# Draws computed at a time.
 BLOCK = 64
-PADDING = 512
 
 
 class Traces(NamedTuple):
@@ -99,14 +98,9 @@ def n_segments(recordings: Recordings) -> int:
     return 1 << int(recordings.n_spikes.max()).bit_length()
 
 
-def roomy(recordings: Recordings) -> Recordings:
-    """The same recordings, padded to a length that most others share, so that little is compiled."""
-    return recordings.padded_to(-(-recordings.V.shape[1] // PADDING) * PADDING)
-
-
 def traces_of(recordings: Recordings) -> Traces:
     """Traces as the likelihood takes them, of few lengths."""
-    wide = roomy(recordings)
+    wide = recordings.roomy()
     valid = wide.valid
     spikes, refractory = wide.spikes & valid, wide.refractory & valid
     V, I = (np.where(valid, x, 0.0).astype(np.float64) for x in (wide.V, wide.I))

@@ -12,7 +12,7 @@ from scipy import special
 
 from leakyflow.recordings.recording import Recordings
 from leakyflow.reference.deterministic import deterministic_log_likelihood
-from leakyflow.reference.likelihood import Traces, n_segments, roomy, traces_of
+from leakyflow.reference.likelihood import Traces, n_segments, traces_of
 from leakyflow.reference.normal import ndtr, ndtri
 from leakyflow.reference.observed import observed_parameters
 from leakyflow.reference.sufficient import Sufficient, compress, compressed_log_likelihood
@@ -109,7 +109,7 @@ def target_of(recordings: Recordings, prior: Prior) -> Target:
         most = int(recordings.n_spikes.max())
         soft = prior.known.get("threshold_noise") != 0.0
         data = compress(
-            roomy(recordings),
+            recordings.roomy(),
             n_spikes=max(LEAST_SPIKES, 1 << (most - 1).bit_length()),
             n_depths=N_DEPTHS if soft else 4,
         )

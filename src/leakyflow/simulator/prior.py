@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import ConfigDict, Discriminator, RootModel, Tag, model_validator
 from pydantic.dataclasses import dataclass
 
@@ -197,13 +197,13 @@ class Prior(RootModel[dict[str, Entry]]):
             ValueError: If z has another number of parameters, or `observed` other names than the prior.
         """
         observed = {} if observed is None else observed
+        values = self.natural(z)
         _check_names(observed, self.observed, what="observed")
         xp = math_of(z, *observed.values()).np
         fixed = {
             name: xp.broadcast_to(xp.asarray(value, z.dtype), z.shape[:-1])
             for name, value in {**self.known, **observed}.items()
         }
-        values = self.natural(z)
         return Parameters(**fixed, **{name: values[..., i] for i, name in enumerate(self.inferred)})
 
     def natural(self, z: Float[Any, "... param"]) -> Float[Any, "... param"]:
@@ -222,6 +222,30 @@ class Prior(RootModel[dict[str, Entry]]):
         xp = math_of(z).np
         distributions = self.distributions.values()
         return xp.stack([xp.asarray(d.from_unconstrained(z[..., i])) for i, d in enumerate(distributions)], axis=-1)
+
+    def scores(
+        self, theta: Float[np.ndarray, "... param"]
+    ) -> tuple[Float[np.ndarray, "... param"], Bool[np.ndarray, "..."]]:
+        """Normal scores of any numbers, as `to_unconstrained` gives them for neurons of the prior.
+
+        Args:
+            theta: Values of the inferred parameters along the last axis, in the order of `inferred`.
+
+        Returns:
+            Normal scores, and whether all values of a row lie inside their support; a score is 0 where not.
+
+        Raises:
+            ValueError: If theta has another number of parameters.
+        """
+        self._check_scores(theta)
+        z, supported = np.zeros(theta.shape), np.ones(theta.shape[:-1], bool)
+        for i, distribution in enumerate(self.distributions.values()):
+            low, high = distribution.support
+            inside = (theta[..., i] > low) & (theta[..., i] < high)
+            supported &= inside
+            safe = np.where(inside, theta[..., i], distribution.from_unconstrained(0.0))
+            z[..., i] = distribution.to_unconstrained(safe)
+        return z, supported
 
     def log_det_jacobian(self, z: Float[Any, "... param"]) -> Float[Any, "..."]:
         """Log of the volume that the map from normal scores to inferred parameters makes of a unit.
@@ -244,7 +268,7 @@ class Prior(RootModel[dict[str, Entry]]):
     def _check_scores(self, z: Float[Any, "..."]) -> None:
         if z.ndim == 0 or z.shape[-1] != self.n_inferred:
             raise ValueError(
-                f"The last axis of `z` must be the {self.n_inferred} inferred parameters "
+                f"The last axis must be the {self.n_inferred} inferred parameters "
                 f"({', '.join(self.inferred)}), got shape {tuple(z.shape)}."
             )
 

@@ -19,7 +19,18 @@ from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
 from leakyflow.training.config import load_config
 
-__all__ = ["CONFIG", "HISTORY", "LAST", "NETWORK", "RECORD", "load_posterior", "read_record", "replacing", "versions"]
+__all__ = [
+    "CONFIG",
+    "HISTORY",
+    "LAST",
+    "NETWORK",
+    "RECORD",
+    "load_posterior",
+    "read_record",
+    "replacing",
+    "trained",
+    "versions",
+]
 
 CONFIG, HISTORY, LAST, NETWORK, RECORD = "config.toml", "history.csv", "last.npz", "network.weights.h5", "run.json"
 
@@ -38,15 +49,7 @@ def load_posterior(source: str | Path) -> Posterior:
         ValueError: If the folder holds no network, or one that this version cannot read. Only numbers are read
             from it: loading never executes code.
     """
-    folder = Path(source)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"No network `{source}`. Pass the folder of a run, made by `leakyflow train`.")
-    missing = [name for name in (CONFIG, NETWORK) if not (folder / name).is_file()]
-    if missing:
-        raise ValueError(
-            f"{folder} holds no trained network: {' and '.join(missing)} missing. Pass the folder that "
-            "`leakyflow train --out` wrote; a run has a network from its first epoch on."
-        )
+    folder = trained(source)
     config = load_config(folder / CONFIG)
     network = Network(config.network, config.simulator, seed=config.training.seed)
     try:
@@ -57,7 +60,26 @@ def load_posterior(source: str | Path) -> Posterior:
             f"The weights in {folder / NETWORK} do not fit {folder / CONFIG}: {str(error).splitlines()[0]} "
             f"They were written with {made_with}; here is {versions()}."
         ) from error
-    return Posterior(network, name=config.name)
+    return Posterior(network, name=config.name, folder=folder)
+
+
+def trained(source: str | Path) -> Path:
+    """The folder of a run, refused where it holds no network yet.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If no epoch is finished.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"No network `{source}`. Pass the folder of a run, made by `leakyflow train`.")
+    missing = [name for name in (CONFIG, NETWORK) if not (folder / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"{folder} holds no trained network: {' and '.join(missing)} missing. Pass the folder that "
+            "`leakyflow train --out` wrote; a run has a network from its first epoch on."
+        )
+    return folder
 
 
 def read_record(folder: Path) -> dict[str, Any]:

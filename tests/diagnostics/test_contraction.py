@@ -105,6 +105,7 @@ def measured(tiny_run):
     return measure_contraction(tiny_run.posterior, **SETTINGS)
 
 
+@pytest.mark.slow
 def test_the_same_neurons_are_seen_for_longer(measured, tiny_run):
     np.testing.assert_allclose(measured.durations, SETTINGS["durations"])
     assert (np.diff(measured.n_spikes, axis=1) >= 0).all()
@@ -113,12 +114,14 @@ def test_the_same_neurons_are_seen_for_longer(measured, tiny_run):
         assert (np.median(sd[:, -1], axis=0) < np.median(sd[:, 0], axis=0)).all()
 
 
+@pytest.mark.slow
 def test_an_overconfident_network_is_seen(measured, tiny_run):
     narrow = measure_contraction(Distorted(tiny_run.posterior, width=0.6), **SETTINGS)
     assert (narrow.verdicts().query("kind == 'raw'").verdict == "overconfident").all()
     assert not (measured.verdicts().query("kind == 'raw'").verdict == "overconfident").any()
 
 
+@pytest.mark.slow
 def test_the_capacitance_of_a_repeated_protocol_follows_the_square_root_law(measured):
     # Every period says as much of C; V_th does not go by it, hard as its threshold is.
     slopes = measured.slopes().query("kind == 'corrected'").set_index(["parameter", "group"])

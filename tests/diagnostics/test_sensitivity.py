@@ -183,6 +183,7 @@ def tried(tiny_run):
     return stimulus_sensitivity(tiny_run.posterior, {"ramp": OTHER_STIMULI["ramp"]}, n=24, n_draws=200, seed=3)
 
 
+@pytest.mark.slow
 def test_an_honest_network_is_honest_under_another_stimulus(tried):
     assert list(tried.recordings.condition.unique()) == ["training", "ramp"]
     corrected = tried.parameters.query("kind == 'corrected'")
@@ -195,12 +196,14 @@ def test_an_honest_network_is_honest_under_another_stimulus(tried):
     assert (raw > exact - 1.0).all()
 
 
+@pytest.mark.slow
 def test_an_overconfident_network_is_seen_under_every_stimulus(tiny_run):
     narrow = Distorted(tiny_run.posterior, width=0.3)
     found = stimulus_sensitivity(narrow, {"ramp": OTHER_STIMULI["ramp"]}, n=24, n_draws=200, seed=3)
     assert (found.parameters.query("kind == 'raw'").verdict == "overconfident").all()
 
 
+@pytest.mark.slow
 def test_the_same_neurons_meet_each_stimulus(tried):
     sd = tried.parameters.groupby("parameter").prior_sd.nunique()
     assert (sd == 1).all()
@@ -239,6 +242,7 @@ def test_two_spikes_within_a_coarse_refractory_period_stay_two():
     np.testing.assert_array_equal(coarse.V[coarse.refractory], np.float32(-60.0))
 
 
+@pytest.mark.slow
 def test_a_filtered_voltage_misleads_a_network_that_is_sure_of_the_noise(tiny_run):
     found = dt_sensitivity(tiny_run.posterior, n=24, n_draws=200, seed=4)
     names = ["dt = 0.2 ms", "0.05 ms, sampled", "0.05 ms, filtered"]

@@ -497,7 +497,8 @@ def infer_held_out(suite: "Suite", folder: Path) -> None:
     from leakyflow.recordings.export import save_recording
     from leakyflow.simulator.parameters import Parameters
 
-    recordings, n_spikes = suite.held_out.recordings(), suite.held_out.recordings().n_spikes
+    recordings = suite.held_out.recordings()
+    n_spikes = recordings.n_spikes
     row = int(np.argmax((n_spikes >= 3) & (n_spikes <= 10)))
     recording = recordings[row]
     truth = Parameters(*(float(np.asarray(value)[row]) for value in suite.held_out.parameters()))

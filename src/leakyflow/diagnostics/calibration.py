@@ -14,11 +14,11 @@ from leakyflow.recordings.recording import Recordings
 from leakyflow.reference.draws import Draws, import_arviz
 from leakyflow.simulator.parameters import Parameters
 
-__all__ = ["BAND", "GRID", "Quantity", "Ranks", "calibration_table", "sbc_ranks", "strata"]
+__all__ = ["BAND", "GRID", "LEAST_RECORDINGS", "Quantity", "Ranks", "calibration_table", "sbc_ranks", "strata"]
 
 N_BINS = 20
-# Below this expected count, the chi-square approximation is poor (Cochran 1954, Biometrics 10).
-LEAST_COUNT = 5
+# With fewer than 5 expected in a bin, the chi-square approximation is poor (Cochran 1954, Biometrics 10).
+LEAST_RECORDINGS = 5 * N_BINS
 # Probability that all ECDFs of an exact posterior stay inside their bands everywhere, and where they are compared.
 BAND = 0.99
 GRID = np.arange(1, 100) / 100
@@ -69,9 +69,9 @@ class Ranks:
         Raises:
             ValueError: If there are too few recordings for the chi-square test.
         """
-        if len(self.ranks) < LEAST_COUNT * N_BINS:
+        if len(self.ranks) < LEAST_RECORDINGS:
             raise ValueError(
-                f"Calibration needs at least {LEAST_COUNT * N_BINS} recordings, got {len(self.ranks)}. Simulate more."
+                f"Calibration needs at least {LEAST_RECORDINGS} recordings, got {len(self.ranks)}. Simulate more."
             )
         chi2 = scipy.stats.chisquare(self.counts(), axis=0).pvalue
         ks = [scipy.stats.kstest(column, "uniform").pvalue for column in self.uniform.T]
@@ -167,7 +167,7 @@ def calibration_table(ranks: Ranks, members: Mapping[str, Bool[np.ndarray, " dat
     """
     tables = {}
     for stratum, rows in members.items():
-        if rows.sum() >= LEAST_COUNT * N_BINS:
+        if rows.sum() >= LEAST_RECORDINGS:
             tables[stratum] = ranks.of(rows).p_values()
             tables[stratum].insert(0, "n", int(rows.sum()))
     return pd.concat(tables, names=["stratum"])

@@ -84,7 +84,7 @@ def _of_residuals(r: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
     width = valid.shape[1]
     V, I = (np.where(valid, x[:, :width], 0.0).astype(np.float64) for x in (r.V, r.I))
     spikes = r.spikes[:, :width] & valid
-    step = (valid & ~spikes & ~r.refractory[:, :width])[:, 1:]
+    step = r.free[:, 1:width]
     n = np.maximum(step.sum(1), 6.0)
     now, current, t = V[:, :-1], I[:, :-1], np.arange(width - 1) / n[:, None]
     one = np.ones_like(now)

@@ -1,8 +1,7 @@
 """Contraction with more data: how much narrower the posterior is, the longer the same neuron has been recorded."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from leakyflow.models.posterior import Posterior
 from leakyflow.recordings.recording import Recordings
 from leakyflow.reference.target import has_likelihood
 from leakyflow.simulator.grid import n_steps
-from leakyflow.simulator.lif import simulate_traces
+from leakyflow.simulator.lif import as_recordings, simulate_traces
 from leakyflow.simulator.stimulus_prior import draw_stimuli
 
 __all__ = ["Contraction", "measure_contraction"]
@@ -240,21 +239,18 @@ def _repeated(posterior: Posterior, n: int, n_time: int, seed: int) -> Recording
     I, _ = draw_stimuli(simulator.stimuli, index=index, n_samples=n_samples, n_time=period, dt=simulator.dt, seed=seed)
     I = np.tile(I, (1, -(-n_time // period)))[:, :n_time]
     traces = simulate_traces(simulator.parameters.sample(n, seed), I, simulator.dt, seed=seed, index=index)
-    names = tuple(f"simulation {i}" for i in index)
-    lengths = np.full(n, n_time, np.int32)
-    return Recordings(**traces._asdict(), I=I, n_samples=lengths, dt=simulator.dt, names=names)
+    return as_recordings(traces, I, simulator.dt)
 
 
 def _cut(recordings: Recordings, n_samples: int) -> Recordings:
     """The beginnings of recordings of one length."""
-    arrays: dict[str, Any] = {name: getattr(recordings, name)[:, :n_samples] for name in ("V", "I", "spikes")}
-    lengths = np.full(len(recordings), n_samples, np.int32)
-    return Recordings(
-        **arrays,
+    return replace(
+        recordings,
+        V=recordings.V[:, :n_samples],
+        I=recordings.I[:, :n_samples],
+        spikes=recordings.spikes[:, :n_samples],
         refractory=recordings.refractory[:, :n_samples],
-        n_samples=lengths,
-        dt=recordings.dt,
-        names=recordings.names,
+        n_samples=np.full(len(recordings), n_samples, np.int32),
     )
 
 

@@ -16,10 +16,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from leakyflow.diagnostics.calibration import BAND, GRID, Ranks
 from leakyflow.diagnostics.contraction import RATIO_BAND, Contraction
 from leakyflow.diagnostics.convergence import measure_convergence
-from leakyflow.diagnostics.predictive import Predictive
+from leakyflow.diagnostics.predictive import SMALL, Predictive
 from leakyflow.diagnostics.recovery import INTERVAL, Recovery, coverage_band
 from leakyflow.diagnostics.sensitivity import SENSITIVE, Conditions
 from leakyflow.diagnostics.typicality import ATYPICAL, Projection
+from leakyflow.models.correction import LARGEST_K_HAT
 from leakyflow.recordings.recording import Recording
 from leakyflow.reference.draws import Draws
 from leakyflow.simulator.distributions import AbstractDistribution
@@ -222,7 +223,8 @@ def plot_predictive_p_values(p_values: pd.DataFrame, labels: Mapping[str, str]) 
             p = p_values[name]
             axes.hist(p, bins=np.linspace(0.0, 1.0, 21).tolist(), color=BLUE, alpha=0.6)
             axes.axhline(len(p) / 20, color=BLACK, linewidth=0.8, linestyle="--")
-            axes.set_title(f"{labels[name].split(' [')[0]}\n{100 * np.mean(p < 0.05):.1f} % below 0.05", fontsize=8)
+            small = f"{100 * np.mean(p < SMALL):.1f} % below {SMALL:g}"
+            axes.set_title(f"{labels[name].split(' [')[0]}\n{small}", fontsize=8)
             axes.set(xlabel="two-sided p-value", ylabel="recordings", xlim=(0, 1))
     return figure
 
@@ -426,7 +428,7 @@ def plot_sensitivity(conditions: Conditions) -> Figure:
         _draw_conditions(upper, recordings, "gain", places)
         upper.set(xlabel="gain over the prior (nats)")
         _draw_conditions(lower, recordings[recordings.kind == "raw"], "share_failed", places)
-        lower.set(xlabel=r"share with $\hat{k}$ > 0.7", xlim=(-0.02, 1.02))
+        lower.set(xlabel=rf"share with $\hat{{k}}$ > {LARGEST_K_HAT:g}", xlim=(-0.02, 1.02))
         grid[0, 0].invert_yaxis()
         figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
     return figure

@@ -10,11 +10,11 @@ from leakyflow.models.statistics import descriptive_statistics
 from leakyflow.recordings.recording import Recording, Recordings
 from leakyflow.reference.draws import Draws
 from leakyflow.reference.observed import observed_parameters
-from leakyflow.simulator.lif import simulate_traces
+from leakyflow.simulator.lif import Traces, as_recordings, simulate_traces
 from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["FEATURES", "Predictive", "PredictiveCheck", "posterior_predictive"]
+__all__ = ["FEATURES", "SMALL", "Predictive", "PredictiveCheck", "posterior_predictive"]
 
 # What is compared one by one; the value in brackets stands where there are too few spikes.
 FEATURES = {
@@ -26,6 +26,8 @@ FEATURES = {
     "V_sd": "SD of the subthreshold voltage",
     "V_end": "mean subthreshold voltage of the last tenth",
 }
+# A p-value below it is small.
+SMALL = 0.05
 TAILS = (0.05, 0.5, 0.95)
 # Among 150 simulated recordings and their posteriors, the least share was 0.78.
 LEAST_INSIDE = 0.7
@@ -129,7 +131,7 @@ def posterior_predictive(
 def _features(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
     found = descriptive_statistics(recordings)
     late = np.arange(recordings.V.shape[1]) >= 0.9 * recordings.n_samples[:, None]
-    free = recordings.valid & ~(recordings.spikes | recordings.refractory) & late
+    free = recordings.free & late
     V_end = np.where(free, recordings.V, 0.0).sum(axis=1) / np.maximum(free.sum(axis=1), 1)
     return found | {
         "spike_count": recordings.n_spikes.astype(float),
@@ -154,12 +156,4 @@ def _simulate_from(parameters: Parameters, recording: Recording, seed: int) -> R
     I[:, 0] += (target - arrived) / R
     traces = simulate_traces(parameters, I, recording.dt, seed=seed, index=index)
     own = slice(1, 1 + recording.n_samples)
-    return Recordings(
-        V=traces.V[:, own],
-        I=I[:, own],
-        spikes=traces.spikes[:, own],
-        refractory=traces.refractory[:, own],
-        n_samples=np.full(n, recording.n_samples, np.int32),
-        dt=recording.dt,
-        names=tuple(f"simulation {i}" for i in range(n)),
-    )
+    return as_recordings(Traces(*(values[:, own] for values in traces)), I[:, own], recording.dt)

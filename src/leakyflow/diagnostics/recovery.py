@@ -158,14 +158,19 @@ def check_many(draws: Draws, truth: Parameters) -> Float64[np.ndarray, "dataset 
     return draws.array
 
 
-def coverage_band(n_recordings: int, probability: float = INTERVAL) -> tuple[float, float]:
+def coverage_band(n_recordings: int, probability: float = INTERVAL, *, inside: float = BAND) -> tuple[float, float]:
     """Least and greatest coverage that an exact posterior shows in 99 of 100 such sets of recordings.
+
+    Args:
+        n_recordings: In a set.
+        probability: Of the intervals.
+        inside: Share of sets, if not 99 of 100.
 
     Example:
         >>> coverage_band(1000)
         (0.875, 0.924)
     """
-    low, high = scipy.stats.binom.interval(BAND, n_recordings, probability)
+    low, high = scipy.stats.binom.interval(inside, n_recordings, probability)
     return float(low) / n_recordings, float(high) / n_recordings
 
 

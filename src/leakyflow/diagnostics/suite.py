@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from leakyflow.diagnostics import plots, verdicts
+from leakyflow.diagnostics.calibration import LEAST_RECORDINGS
 from leakyflow.diagnostics.contraction import measure_contraction
 from leakyflow.diagnostics.convergence import measure_convergence, read_history
 from leakyflow.diagnostics.held_out import diagnose
@@ -73,8 +74,8 @@ class Suite:
 
     def __post_init__(self) -> None:
         trained(self.run)
-        if self.n < 100:
-            raise ValueError(f"Calibration needs at least 100 held-out recordings, got {self.n}.")
+        if self.n < LEAST_RECORDINGS:
+            raise ValueError(f"Calibration needs at least {LEAST_RECORDINGS} held-out recordings, got {self.n}.")
 
     @cached_property
     def config(self) -> Config:

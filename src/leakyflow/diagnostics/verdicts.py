@@ -10,9 +10,11 @@ from jaxtyping import Float64
 from leakyflow.diagnostics.calibration import Ranks
 from leakyflow.diagnostics.contraction import RATIO_BAND, Contraction
 from leakyflow.diagnostics.convergence import AT_REST, Convergence
-from leakyflow.diagnostics.recovery import INTERVAL, LEARNED, PROBABILITIES, Recovery
+from leakyflow.diagnostics.predictive import SMALL
+from leakyflow.diagnostics.recovery import INTERVAL, LEARNED, PROBABILITIES, Recovery, coverage_band
 from leakyflow.diagnostics.sensitivity import Conditions
 from leakyflow.diagnostics.typicality import ATYPICAL
+from leakyflow.models.correction import LARGEST_K_HAT
 
 __all__ = [
     "Check",
@@ -32,8 +34,6 @@ FALSE_ALARM = 0.01
 LARGEST_GAP = 0.2
 # Share of recordings for which importance weights may fail.
 MOST_FAILED = 0.05
-# Of predictive p-values.
-ALPHA = 0.05
 
 
 class Check(NamedTuple):
@@ -83,12 +83,12 @@ def recovery_checks(recovery: Recovery) -> list[Check]:
     """Do intervals hold the truth as often as they say, without bias, and is something learned?"""
     n, names = recovery.n_recordings, recovery.names
     coverage = np.array([recovery.coverage(probability) for probability in PROBABILITIES])
-    share = FALSE_ALARM / coverage.size
-    low, high = np.array([scipy.stats.binom.interval(1.0 - share, n, probability) for probability in PROBABILITIES]).T
-    outside = np.maximum(low[:, None] - n * coverage, n * coverage - high[:, None])
+    sure = 1.0 - FALSE_ALARM / coverage.size
+    low, high = np.array([coverage_band(n, probability, inside=sure) for probability in PROBABILITIES]).T
+    outside = np.maximum(low[:, None] - coverage, coverage - high[:, None])
     i, j = np.unravel_index(np.argmax(outside), outside.shape)
     worst = f"{100 * coverage[i, j]:.1f} % ({names[j]}, {100 * PROBABILITIES[i]:.0f} %)"
-    band = f"{100 * low[i] / n:.0f} to {100 * high[i] / n:.0f} %"
+    band = f"{100 * low[i]:.0f} to {100 * high[i]:.0f} %"
     # The error of a posterior mean averages to 0 over the prior, whatever the recordings say.
     z = recovery.bias / (np.std(recovery.mean - recovery.truth, axis=0, ddof=1) / np.sqrt(n))
     k = int(np.argmax(np.abs(z)))
@@ -107,10 +107,13 @@ def recovery_checks(recovery: Recovery) -> list[Check]:
 
 def correction_checks(diagnostics: pd.DataFrame) -> list[Check]:
     """How often do importance weights fail, and is every draw believable in the end?"""
-    failed, reliable = float((diagnostics.k_hat > 0.7).mean()), float(diagnostics.reliable.astype(bool).mean())
+    failed, reliable = (
+        float((diagnostics.k_hat > LARGEST_K_HAT).mean()),
+        float(diagnostics.reliable.astype(bool).mean()),
+    )
     most = f"<= {100 * MOST_FAILED:.0f} %"
     return [
-        Check("recordings with k-hat > 0.7", f"{100 * failed:.1f} %", most, failed <= MOST_FAILED),
+        Check(f"recordings with k-hat > {LARGEST_K_HAT:g}", f"{100 * failed:.1f} %", most, failed <= MOST_FAILED),
         Check("recordings with reliable draws", f"{100 * reliable:.1f} %", "100 %", reliable == 1.0),
     ]
 
@@ -121,11 +124,11 @@ def predictive_checks(p_values: pd.DataFrame) -> list[Check]:
     Args:
         p_values: One row per recording, one column per feature.
     """
-    share = (p_values < ALPHA).mean()
+    share = (p_values < SMALL).mean()
     worst = str(share.idxmax())
     # At most 2 alpha under the right model (Meng 1994), and chance.
-    bound = float(scipy.stats.binom.isf(FALSE_ALARM / len(share), len(p_values), 2 * ALPHA)) / len(p_values)
-    what = f"p-values below {ALPHA:g}, worst of {len(share)}"
+    bound = float(scipy.stats.binom.isf(FALSE_ALARM / len(share), len(p_values), 2 * SMALL)) / len(p_values)
+    what = f"p-values below {SMALL:g}, worst of {len(share)}"
     found = f"{100 * share[worst]:.1f} % ({worst})"
     return [Check(what, found, f"<= {100 * bound:.1f} %", bool(share[worst] <= bound))]
 
@@ -172,7 +175,7 @@ def sensitivity_checks(stimuli: Conditions, dt: Conditions, prior: pd.DataFrame 
     n, kind = int(stimuli.recordings.n.iloc[0]), stimuli.recordings.kind.iloc[-1]
     rows = stimuli.parameters
     rows = rows[(rows.kind == kind) & (rows.condition != "training")]
-    low, high = np.array(scipy.stats.binom.interval(1.0 - FALSE_ALARM / len(rows), n, INTERVAL)) / n
+    low, high = coverage_band(n, inside=1.0 - FALSE_ALARM / len(rows))
     worst = rows.loc[(rows.coverage90 - INTERVAL).abs().idxmax()]
     checks = [
         Check(

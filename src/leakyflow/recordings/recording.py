@@ -150,6 +150,11 @@ class Recordings:
         return np.arange(self.V.shape[1]) < self.n_samples[:, None]
 
     @property
+    def free(self) -> Bool[np.ndarray, "dataset time"]:
+        """True where the membrane moves by the subthreshold equation: neither spike, refractory nor padding."""
+        return self.valid & ~(self.spikes | self.refractory)
+
+    @property
     def n_spikes(self) -> Int[np.ndarray, " dataset"]:
         """Number of spikes of each recording."""
         return (self.spikes & self.valid).sum(axis=1)

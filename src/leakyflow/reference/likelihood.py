@@ -102,9 +102,8 @@ def traces_of(recordings: Recordings) -> Traces:
     """Traces as the likelihood takes them, of few lengths."""
     wide = recordings.roomy()
     valid = wide.valid
-    spikes, refractory = wide.spikes & valid, wide.refractory & valid
     V, I = (np.where(valid, x, 0.0).astype(np.float64) for x in (wide.V, wide.I))
-    return Traces(V, I, spikes, valid & ~spikes & ~refractory, valid, recordings.dt)
+    return Traces(V, I, wide.spikes & valid, wide.free, valid, recordings.dt)
 
 
 @partial(jax.jit, static_argnums=2)

@@ -67,14 +67,15 @@ def simulate(parameters: Parameters, stimulus: Stimulus, *, seed: int) -> Record
     batch = Parameters(*(np.broadcast_to(np.asarray(value, np.float64), (n,)) for value in parameters))
     I = np.broadcast_to(stimulus.I, (n, len(stimulus.I)))
     traces = simulate_traces(batch, I, stimulus.dt, seed=seed, index=np.arange(n))
-    recordings = Recordings(
-        **traces._asdict(),
-        I=np.ascontiguousarray(I),
-        n_samples=np.full(n, I.shape[1], np.int32),
-        dt=stimulus.dt,
-        names=tuple(f"simulation {i}" for i in range(n)),
-    )
+    recordings = as_recordings(traces, np.ascontiguousarray(I), stimulus.dt)
     return recordings if shape else recordings[0]
+
+
+def as_recordings(traces: Traces, I: Float32[np.ndarray, "dataset time"], dt: float) -> Recordings:
+    """Recordings of simulated traces, none of them padded."""
+    n, n_time = I.shape
+    names = tuple(f"simulation {i}" for i in range(n))
+    return Recordings(**traces._asdict(), I=I, n_samples=np.full(n, n_time, np.int32), dt=dt, names=names)
 
 
 def simulate_traces(

@@ -110,7 +110,7 @@ def prior_predictive(config: HasSimulator, *, n: int = 1000, seed: int) -> Prior
 
 def _measure(recordings: Recordings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Firing rate, in Hz, and least and greatest subthreshold voltage, in mV, of each recording."""
-    free = recordings.valid & ~(recordings.spikes | recordings.refractory)
+    free = recordings.free
     rate = 1000.0 * recordings.n_spikes / (recordings.n_samples * recordings.dt)
     # The first sample is always free, so that no recording is left without a voltage.
     V = recordings.V.astype(float)

@@ -1,0 +1,130 @@
+"""What a configuration says, as tables to read: parameters, priors, stimuli, every setting, every layer."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leakyflow.diagnostics.plots import SYMBOLS, unit
+from leakyflow.models.network import Network
+from leakyflow.report.page import Markdown
+from leakyflow.simulator.distributions import AbstractDistribution, LogNormal, Normal, TruncatedNormal, Uniform
+from leakyflow.simulator.parameters import MEANINGS
+from leakyflow.simulator.prior import Observed, Prior
+from leakyflow.simulator.stimulus_prior import NOT_DRAWN, AbstractStimulusPrior
+from leakyflow.training.config import Config
+
+__all__ = ["described", "layers", "parameters", "settings", "stimuli", "symbol"]
+
+TAILS = {"q01": 0.01, "q50": 0.5, "q99": 0.99}
+# Of the arguments of stimuli; what is missing has none.
+STIMULUS_UNITS = {
+    **dict.fromkeys(("amplitude", "mean", "sd", "start", "stop", "holding"), "pA"),
+    **dict.fromkeys(("frequency", "start_frequency", "stop_frequency"), "Hz"),
+    "correlation_time": "ms",
+    "phase": "rad",
+}
+
+
+def symbol(name: str) -> Markdown:
+    """Symbol of a parameter, or the name of another quantity."""
+    return Markdown(SYMBOLS.get(name, name.replace("_", " ")))
+
+
+def described(value: AbstractDistribution | float) -> str:
+    """A distribution, or a number, in words."""
+    match value:
+        case Normal(mean=mean, sd=sd):
+            return f"normal, mean {mean:g}, SD {sd:g}"
+        case LogNormal(median=median, sigma=sigma):
+            return f"log-normal, median {median:g}, SD of the log {sigma:g}"
+        case Uniform(low=low, high=high):
+            return f"uniform, {low:.4g} to {high:.4g}"
+        case TruncatedNormal(mean=mean, sd=sd, low=low, high=high):
+            return f"normal, mean {mean:g}, SD {sd:g}, cut at {low:g} and {high:g}"
+        case _:
+            return f"{value:g}"
+
+
+def parameters(prior: Prior) -> pd.DataFrame:
+    """One row per parameter: symbol, unit, meaning, role, distribution, and its 1, 50 and 99 % quantiles."""
+    rows = []
+    for name, entry in prior.root.items():
+        role = "observed" if isinstance(entry, Observed) else "known" if isinstance(entry, float) else "inferred"
+        value = entry.observed if isinstance(entry, Observed) else entry
+        row: dict[str, Any] = {"symbol": symbol(name), "unit": unit(name), "meaning": MEANINGS[name], "role": role}
+        row |= {"distribution": described(value)}
+        if isinstance(value, AbstractDistribution):
+            row |= {key: float(np.asarray(value.quantile(tail))) for key, tail in TAILS.items()}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["symbol", "unit", "meaning", "role", "distribution", *TAILS])
+
+
+def stimuli(priors: tuple[AbstractStimulusPrior, ...]) -> pd.DataFrame:
+    """One row per stimulus prior: kind, share of the recordings, and what its arguments are drawn from."""
+    total = sum(prior.weight for prior in priors)
+    rows = []
+    for prior in priors:
+        given = {field.name: getattr(prior, field.name) for field in fields(prior) if field.name not in NOT_DRAWN}
+        words = [f"{name.replace('_', ' ')}: {_with_unit(name, value)}" for name, value in given.items()]
+        kind = prior.kind.replace("_", "-")  # type: ignore[attr-defined]
+        rows.append({"kind": kind, "share": prior.weight / total, "arguments": "; ".join(words)})
+    return pd.DataFrame(rows)
+
+
+def _with_unit(name: str, value: AbstractDistribution | float) -> str:
+    return f"{described(value)} {STIMULUS_UNITS.get(name, '')}".strip()
+
+
+def settings(config: Config) -> pd.DataFrame:
+    """Every setting of training and networks: table, setting, value."""
+    tables = {
+        name: value for name, value in config.to_dict().items() if isinstance(value, dict) and name != "simulator"
+    }
+    rows = [{"table": name, "setting": key, "value": value} for name, key, value in _flat(tables)]
+    simulator = config.simulator
+    shown = {"dt (ms)": simulator.dt, "duration (ms)": list(simulator.duration)}
+    rows += [{"table": "simulator", "setting": key, "value": str(value)} for key, value in shown.items()]
+    return pd.DataFrame(rows)
+
+
+def _flat(tables: dict[str, Any], place: str = "") -> Iterator[tuple[str, str, str]]:
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{place}.{key}".strip("."))
+        else:
+            yield place, key, str(value)
+
+
+def layers(network: Network) -> pd.DataFrame:
+    """The layers of summary network and flow, in order: part, layer, size, parameters, and how many are trained."""
+    summary, flow = network.approximator.summary_network, network.approximator.inference_network
+    rows = [
+        _layer("summary", f"standardize {name}, arcsinh", layer, layer.mean.shape[0])
+        for name, layer in summary.standardize.items()
+    ]
+    rows += [
+        _layer("summary", f"LSTM, {layer.name.removeprefix('lstm_')}", layer, layer.units)
+        for layer in getattr(summary, "recurrent", [])
+    ]
+    rows += [
+        _layer("summary", f"dense on {name}, ReLU", layer, layer.units)
+        for name, branch in summary.branches.items()
+        for layer in branch.layers
+    ]
+    kinds = {"ActNorm": "ActNorm", "RandomPermutation": "permutation", "InvertibleBatchNormalization": "batch norm"}
+    config = network.config.flow
+    coupling = f"{config.transform} coupling of two halves, each a network of {' and '.join(map(str, config.widths))}"
+    n_couplings = 0
+    for layer in flow.invertible_layers:
+        name = kinds.get(type(layer).__name__)
+        n_couplings += name is None
+        rows.append(_layer("flow", name or f"{coupling} units ({n_couplings})", layer, len(network.names)))
+    return pd.DataFrame(rows)
+
+
+def _layer(part: str, name: str, layer: Any, size: int) -> dict[str, Any]:
+    trained = sum(int(np.prod(weight.shape)) for weight in layer.trainable_weights)
+    return {"part": part, "layer": name, "size": size, "parameters": int(layer.count_params()), "trained": trained}

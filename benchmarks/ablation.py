@@ -44,6 +44,7 @@ DEFENCES = [(0.2, 1.0), (0.1, 1.5), (0.2, 1.5), (0.2, 1.75), (0.2, 2.0), (0.3, 1
 
 def variants(config: Config) -> dict[str, Config]:
     """The preset, and changes of one thing at a time."""
+    config = replace(config, training=replace(config.training, n_simulations=N_TRAIN))
     network, flow = config.network, config.network.flow
     changed = {
         "as it is": network,
@@ -86,7 +87,7 @@ def networks(config: Config, only: list[str]) -> None:
 
 def defence() -> None:
     """How often the weights fail."""
-    posterior = lf.load_posterior(FOLDER / "networks" / "standard")
+    posterior = lf.load_posterior("standard")
     recordings = held_out(lf.load_config("standard")).recordings(slice(N_DEFENCE))
     for share, spread in DEFENCES:
         name = "none" if spread == 1.0 else f"{100 * share:.0f} % of the draws, {spread:g} times as wide"

@@ -5,6 +5,7 @@
     SBI_ENVIRONMENT/bin/python benchmarks/accuracy_sbi.py runs/accuracy/standard nsf     # maf, lstm
     python benchmarks/accuracy.py reference --preset standard
     python benchmarks/accuracy.py measure --preset standard
+    python benchmarks/accuracy.py speed --preset standard
     python benchmarks/accuracy.py table
     python benchmarks/accuracy.py real --files cell.abf:12:1100:1900 other.ibw::600:1000
 
@@ -41,8 +42,8 @@ RESULTS = Path(__file__).parent / "results"
 HELD_OUT_SEED = 2_000_000
 # Held-out recordings: all for the density, the first ones for what needs the reference.
 N_TEST, N_REFERENCE = 2000, 100
-N_TRAIN, N_MANY, N_TRACES = 100_000, 500_000, 20_000
-N_DRAWS = 1000
+N_TRAIN, N_TRACES = 100_000, 20_000
+N_DRAWS, N_SPEED = 1000, 12
 PATCH = 25
 
 
@@ -94,15 +95,15 @@ def export(config: Config) -> None:
 
 
 def variants(config: Config) -> dict[str, Config]:
-    """The preset on 100,000 and on many simulations; the other summary networks, on as many traces as sbi is given."""
+    """The preset; the same on as many simulations as sbi is given, and the other summary networks on as many traces."""
     network, training = config.network, config.training
-    many = replace(config, training=replace(training, n_simulations=N_MANY))
-    found = {config.name: config, f"{config.name}-{N_MANY // 1000}k": many}
+    fewer = replace(config, training=replace(training, n_simulations=N_TRAIN))
+    found = {config.name: config, f"{config.name}-{N_TRAIN // 1000}k": fewer}
     if config.name == "standard":
         for kind in ("lstm", "both"):
             summary = replace(network.summary, kind=kind, patch=PATCH)
-            fewer = replace(training, n_simulations=N_TRACES)
-            found[f"{config.name}-{kind}"] = replace(config, network=replace(network, summary=summary), training=fewer)
+            few = replace(training, n_simulations=N_TRACES)
+            found[f"{config.name}-{kind}"] = replace(config, network=replace(network, summary=summary), training=few)
     return {name: replace(value, name=name) for name, value in found.items()}
 
 
@@ -245,7 +246,7 @@ def measure(config: Config) -> None:
         print(name, json.dumps(row), flush=True)
 
     if "reference" not in table:
-        own = {"seconds_per_recording": reference_seconds(config, near), "nll": float(-log_exact.mean())}
+        own = {"nll": float(-log_exact.mean())}
         own |= {"reliable": float(exact["reliable"].mean()), "recordings": N_REFERENCE}
         own |= {"silent": float(np.mean([not r.spikes.any() for r in near]))}
         keep("reference", summarized(compared(exact["other"], exact["z"])) | own)
@@ -307,22 +308,37 @@ def timed(posterior: Posterior, recordings: lf.Recordings, correct: bool) -> tup
     return draws, {"seconds_per_recording": float(np.median(times[2:]))}
 
 
-def reference_seconds(config: Config, recordings: lf.Recordings) -> float:
-    """Seconds that the reference takes for a recording, compiled before."""
-    times = []
-    for recording in recordings[:8]:
-        began = time.perf_counter()
-        lf.reference_posterior(recording, config, n_draws=N_DRAWS, seed=1)
-        times.append(time.perf_counter() - began)
-    return float(np.median(times))
+def speed(config: Config) -> None:
+    """The sampler and the corrected network in turns, on the same recordings, so that other work slows both."""
+    recordings, posterior = held_out(config).recordings(slice(N_SPEED)), lf.load_posterior(config.name)
+    times: dict[str, list[float]] = {"reference": [], "corrected": [], "raw": []}
+    for compiled in (False, True):
+        for recording in recordings:
+            calls = {
+                "reference": partial(lf.reference_posterior, recording, config, n_draws=N_DRAWS, seed=1),
+                "corrected": partial(posterior.sample, recording, n_draws=N_DRAWS, seed=1),
+                "raw": partial(posterior.sample, recording, n_draws=N_DRAWS, seed=1, correct=False),
+            }
+            for name, call in calls.items():
+                began = time.perf_counter()
+                call()
+                if compiled:
+                    times[name].append(time.perf_counter() - began)
+    row = {name: float(np.median(values)) for name, values in times.items()}
+    ratios = np.array(times["reference"]) / np.array(times["corrected"])
+    row |= {"ratio": float(np.median(ratios)), "recordings": N_SPEED}
+    path = RESULTS / "speed.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(kept | {config.name: row}, indent=2) + "\n")
+    print(row)
 
 
 # --- real recordings
 
 
-def real(windows: list[str], network: Path) -> None:
-    """Amortized, corrected and reference posterior side by side."""
-    posterior, config = lf.load_posterior(network), lf.load_config(network / "config.toml")
+def real(windows: list[str]) -> None:
+    """Amortized (by the network that ships), corrected and reference posterior side by side."""
+    posterior, config = lf.load_posterior("recording"), lf.load_config("recording")
     typicality = lf.typicality_of(posterior)
     out = {}
     for window in windows:
@@ -372,7 +388,7 @@ def table() -> None:
             cells = [name, f"{row['simulations']:,}" if "simulations" in row else "", str(row.get("epochs", ""))]
             cells += [
                 f"{row['cpu_seconds']:.0f}" if "cpu_seconds" in row else "",
-                f"{raw['seconds_per_recording']:.3f}",
+                f"{raw['seconds_per_recording']:.3f}" if "seconds_per_recording" in raw else "",
             ]
             cells.append(f"{corrected['seconds_per_recording']:.3f}" if corrected else "")
             cells += [f"{kl[q]:.2f}" if kl else "" for q in ("mean", "largest")]
@@ -390,7 +406,7 @@ def table() -> None:
 def main() -> None:
     """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("data", "train", "reference", "measure", "real", "table"))
+    parser.add_argument("step", choices=("data", "train", "reference", "measure", "speed", "real", "table"))
     parser.add_argument("--preset", default="standard", help="standard or recording")
     parser.add_argument("--only", nargs="*", default=[], help="networks to train; all by default")
     parser.add_argument("--files", nargs="*", default=[], help="FILE:SWEEP:START:STOP")
@@ -405,10 +421,12 @@ def main() -> None:
             reference(config)
         case "measure":
             measure(config)
+        case "speed":
+            speed(config)
         case "table":
             table()
         case _:
-            real(arguments.files, FOLDER / "networks" / "recording")
+            real(arguments.files)
 
 
 if __name__ == "__main__":

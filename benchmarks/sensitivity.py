@@ -7,8 +7,8 @@
     python benchmarks/sensitivity.py table
 
 `train` fits one network to each number of simulations, the first ones of the set made by `accuracy.py data`, in
-`runs/sensitivity_simulations/`; an interrupted run continues. The other steps try the networks that `accuracy.py train`
-made. Results go to `benchmarks/results/sensitivity.json`.
+`runs/sensitivity_simulations/`; an interrupted run continues. The other steps try a network that ships.
+Results go to `benchmarks/results/sensitivity.json`.
 """
 
 import argparse
@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 
 import leakyflow as lf
-from accuracy import FOLDER as ACCURACY
 from accuracy import N_TRAIN, datasets, efficiencies, held_out, log_density, markdown, scores
 from leakyflow.diagnostics.calibration import sbc_ranks
 from leakyflow.diagnostics.contraction import measure_contraction
@@ -32,7 +31,6 @@ from leakyflow.training.config import Config, TrainingConfig
 
 FOLDER = Path(__file__).parent.parent / "runs" / "sensitivity_simulations"
 FIGURES = FOLDER.parent / "sensitivity_figures"
-NETWORKS = ACCURACY / "networks"
 RESULTS = Path(__file__).parent / "results" / "sensitivity.json"
 N_TEST, N_DRAWS = 1000, 500
 N_TRIED, SEED = 100, 3
@@ -92,7 +90,7 @@ def simulations(config: Config) -> dict[str, dict[str, float]]:
 
 def tried(step: str, network: str) -> dict[str, list[dict[str, object]]]:
     """What one of the diagnostics says of a network."""
-    posterior = lf.load_posterior(NETWORKS / network)
+    posterior = lf.load_posterior(network)
     if step == "prior":
         recordings = lf.make_dataset(lf.load_config(network), N_TRIED, seed=SEED).recordings()
         draws = posterior.sample(recordings, n_draws=2000, seed=SEED)
@@ -155,7 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     steps = ("train", "simulations", "stimuli", "dt", "prior", "contraction", "table")
     parser.add_argument("steps", nargs="+", choices=steps)
-    parser.add_argument("--network", default="standard", help="of accuracy.py, for the steps that try one")
+    parser.add_argument("--network", default="standard", help="ships; for the steps that try one")
     arguments, config = parser.parse_args(), lf.load_config("standard")
     FIGURES.mkdir(parents=True, exist_ok=True)
     for step in arguments.steps:

@@ -4,10 +4,10 @@
     python benchmarks/typicality.py run --preset recording --recordings FOLDER
     python benchmarks/typicality.py table
 
-`run` uses the networks of `benchmarks/accuracy.py`, keeps what is typical in `runs/typicality_PRESET/`, and writes its
-part of `benchmarks/results/typicality.json`: false alarms on 2,000 held-out simulations, alarms on each kind of
-misspecified recording, and among 50 of each how often a wrong posterior (a true parameter outside of its 99 %
-interval, by corrected draws) goes with a verdict of "typical". FOLDER holds the real recordings of `REAL`.
+`run` uses the network that ships under that name, and writes its part of `benchmarks/results/typicality.json`: false
+alarms on 2,000 held-out simulations, alarms on each kind of misspecified recording, and among 50 of each how often a
+wrong posterior (a true parameter outside of its 99 % interval, by corrected draws) goes with a verdict of "typical".
+FOLDER holds the real recordings of `REAL`.
 """
 
 import argparse
@@ -24,15 +24,14 @@ import numpy as np
 import scipy.stats
 
 import leakyflow as lf
-from leakyflow.diagnostics.typicality import ATYPICAL, SEED, TYPICALITY, VERY_ATYPICAL, Typicality
+from leakyflow.diagnostics.typicality import ATYPICAL, VERY_ATYPICAL, Typicality
 from leakyflow.models.posterior import Posterior
 from leakyflow.simulator.dataset import Dataset
 from leakyflow.simulator.lif import simulate_traces
 
-FOLDER = Path(__file__).parent.parent / "runs"
 RESULTS = Path(__file__).parent / "results" / "typicality.json"
 HELD_OUT_SEED = 4_000_000
-N_TYPICAL, N_HELD_OUT, N_BENCH, N_POSTERIORS = 8000, 2000, 400, 50
+N_HELD_OUT, N_BENCH, N_POSTERIORS = 2000, 400, 50
 N_SETS, SET_SIZES, FAINT_SET = 10_000, (1, 10, 100), 20
 N_DRAWS, INTERVAL = 500, 0.99
 MAINS, HUM = 50.0, 1.0  # Hz, mV
@@ -144,16 +143,15 @@ def swapped(dataset: Dataset) -> lf.Recordings:
 def blocked(dataset: Dataset) -> lf.Recordings:
     """After their third spike, neurons stay depolarized and fire no more."""
     recordings, p = dataset.recordings(), dataset.parameters()
-    held = recordings.spikes | recordings.refractory
     order = np.cumsum(recordings.spikes, axis=1)
     rng = np.random.default_rng(1)
     V, spikes, refractory = recordings.V.astype(np.float64), recordings.spikes.copy(), recordings.refractory.copy()
     plateau, rate = p.V_th + 10.0, recordings.dt / 5.0
     for row in range(len(recordings)):
-        after = np.flatnonzero((order[row] == min(3, order[row].max())) & ~held[row])
-        if order[row].max() == 0 or after.size == 0:
+        if order[row].max() == 0:
             continue
-        begin = int(after[0])
+        last = int(np.argmax(order[row] == min(3, order[row].max())))
+        begin = last + 1 + int(np.argmin(np.append(refractory[row, last + 1 :], False)))
         spikes[row, begin:] = refractory[row, begin:] = False
         for k in range(begin, V.shape[1]):
             V[row, k] = V[row, k - 1] + rate * (plateau[row] - V[row, k - 1]) + 0.13 * rng.standard_normal()
@@ -188,15 +186,6 @@ NEEDS_SPIKES = {"adaptation current": 2, "noisy threshold": 1, "depolarization b
 
 
 # --- measurements
-
-
-def fitted(posterior: Posterior, preset: str) -> Typicality:
-    """What is typical to a network, simulated once."""
-    path = FOLDER / f"typicality_{preset}" / TYPICALITY
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        Typicality.fit(posterior, lf.make_dataset(posterior.network, N_TYPICAL, seed=SEED)).save(path)
-    return Typicality.load(path, posterior)
 
 
 def alarms(p: np.ndarray) -> dict[str, Any]:
@@ -306,8 +295,8 @@ def keep(preset: str, **found: object) -> None:
 
 def run(preset: str, recordings: Path | None, steps: list[str]) -> None:
     """All measurements of one network."""
-    posterior = lf.load_posterior(FOLDER / "accuracy" / "networks" / preset)
-    typicality = fitted(posterior, preset)
+    posterior = lf.load_posterior(preset)
+    typicality = lf.typicality_of(posterior)
     dataset = lf.make_dataset(posterior.network, N_BENCH, seed=HELD_OUT_SEED + 1)
     if "real" in steps and recordings is not None:
         keep(preset, real=real(typicality, posterior, recordings))

@@ -10,7 +10,7 @@ import leakyflow
 from tests.fresh import run_python
 
 PACKAGE = Path(leakyflow.__file__).parent
-ORDER = ("recordings", "simulator", "reference", "models", "training", "diagnostics", "cli")
+ORDER = ("recordings", "simulator", "reference", "models", "training", "diagnostics", "report", "cli")
 NETWORKS = {"bayesflow", "keras", "tensorflow", "torch"}
 FORBIDDEN: dict[str, set[str]] = {
     "recordings": NETWORKS | {"jax", "jaxlib"},
@@ -80,6 +80,7 @@ def test_imports_point_one_way():
         ("models/a.py", "import leakyflow as lf", "models/a.py imports the whole package"),
         ("recordings/a.py", "if True:\n    import jax.numpy as jnp", "recordings/a.py imports jax"),
         ("reference/a.py", "from keras import ops", "reference/a.py imports keras"),
+        ("diagnostics/a.py", "import leakyflow.report.page", "diagnostics/a.py imports report"),
         ("training/a.py", "import bayesflow as bf", "training/a.py imports bayesflow"),
         ("elsewhere.py", "", "elsewhere has no place"),
     ],

@@ -1,5 +1,6 @@
 """The command line, as a user meets it: tables, files, errors on one screen."""
 
+import os
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 import leakyflow.training.config
 from leakyflow import __version__, cli
+from leakyflow.cli import features_verdict, keep_compiled
 from leakyflow.diagnostics.suite import Suite
 from leakyflow.diagnostics.verdicts import Check
 from leakyflow.recordings.export import save_recording
@@ -22,6 +24,7 @@ from leakyflow.simulator.lif import simulate
 from leakyflow.simulator.stimuli import square
 from tests.cases import NEURON
 from tests.fresh import run_python
+from tests.report.diagnosed import diagnose
 from tests.room import little_room
 
 SMALL = 'base = "quick"\n[training]\nn_simulations = 1100\nepochs = 2\nbatch_size = 50\n'
@@ -46,14 +49,14 @@ def said(result: Result) -> str:
 
 
 def is_one_screen(result: Result) -> bool:
-    """Whether a command failed as it should: exit status 2, a panel, no traceback, no control characters."""
+    """Whether a command failed as it should: exit status 2, a short panel, no traceback, no control characters."""
     text = result.stdout + result.stderr
     return (
         result.exit_code == 2
         and "Error" in result.stderr
         and "Traceback" not in text
         and not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
-        and text.count("\n") < 24
+        and result.stderr.count("\n") < 24
     )
 
 
@@ -313,6 +316,29 @@ def test_infer_gives_a_table_a_figure_and_draws(spiking_cell, tiny_run):
     assert (az.from_netcdf("again/spiking.nc")["posterior"]["tau"] == posterior["tau"]).all()
 
 
+def test_infer_writes_a_page_where_it_is_asked_to(spiking_cell, tiny_run):
+    result = leakyflow_("infer", spiking_cell, "--network", tiny_run.folder, "--seed", 3, "--report", "--out", "found")
+    assert result.exit_code == 0, said(result)
+    assert "spiking.html" in said(result)
+    html = Path("found/spiking.html").read_text()
+    assert f"leakyflow infer {spiking_cell} --network {tiny_run.folder} --draws 1000 --seed 3 --report" in html
+    assert "Is it like the simulations?" in html
+
+
+def test_report_writes_the_page_of_a_run(tiny_run, tmp_path):
+    diagnose(tiny_run.folder, tmp_path / "checks")
+    result = leakyflow_("report", tiny_run.folder, "--diagnostics", "checks", "--out", "pages")
+    assert result.exit_code == 0, said(result)
+    assert sorted(path.name for path in Path("pages").iterdir()) == ["report.html", "report.pdf"]
+
+
+def test_report_without_diagnostics_says_what_to_run(tiny_run):
+    result = leakyflow_("report", tiny_run.folder, "--diagnostics", "nowhere", "--out", "pages")
+    assert is_one_screen(result)
+    assert "leakyflow diagnose" in said(result)
+    assert not Path("pages").exists()
+
+
 def test_infer_takes_sweeps_of_a_real_file(real_recordings, tiny_run):
     file = real_recordings / "steps_171116sh_0018.abf"
     window = ("--sweep", 2, "--sweep", 3, "--start", 1000, "--stop", 1400)
@@ -403,10 +429,36 @@ def test_every_mistake_is_tried(tmp_path):
     assert tuple(broken_files(tmp_path)) == MISTAKES
 
 
-def test_without_a_network_the_error_says_how_to_train_one(cell):
-    result = leakyflow_("infer", cell)
+def test_infer_needs_no_network_of_ones_own(spiking_cell):
+    result = leakyflow_("infer", spiking_cell, "--draws", 200)
+    assert result.exit_code == 0, said(result)
+    assert "threshold_noise" in said(result)  # which only `recording` infers
+    assert "like the predicted: " in said(result)
+
+
+def test_an_unknown_network_is_answered_with_those_that_ship(cell):
+    result = leakyflow_("infer", cell, "--network", "recordings")
     assert is_one_screen(result)
-    assert "leakyflow train --config recording --out runs/recording" in said(result)
+    assert "recording, standard" in said(result)
+
+
+def test_small_p_values_are_all_named_and_of_others_the_least():
+    latency, end = "latency of the first spike (p = 0.04)", "mean subthreshold voltage of the last tenth (p = 0.011)"
+    p_values = {"spike_count": 1.0, "latency": 0.04, "V_mean": 0.3, "V_end": 0.011}
+    assert features_verdict(p_values) == f"[yellow]Unlike the predicted: {end}, {latency}.[/yellow]"
+    fine = {"spike_count": 1.0, "V_mean": 0.3}
+    assert features_verdict(fine) == "Least like the predicted: mean subthreshold voltage (p = 0.3)."
+
+
+def test_what_is_compiled_is_kept_for_this_machine_unless_told_otherwise(monkeypatch):
+    for name in [name for name in os.environ if name.startswith(("JAX_COMPILATION", "JAX_PERSISTENT"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "7")
+    keep_compiled()
+    assert Path(os.environ["JAX_COMPILATION_CACHE_DIR"]).parent.name == "leakyflow"
+    assert os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] == "7"
+    for name in [name for name in os.environ if name.startswith(("JAX_COMPILATION", "JAX_PERSISTENT"))]:
+        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize(("network", "words"), [("nowhere", "No network `nowhere`"), (".", "no trained network")])

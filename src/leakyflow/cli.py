@@ -5,13 +5,16 @@ Heavy libraries are imported inside the commands, so that help comes at once.
 
 import logging
 import os
+import platform
 import re
+import shlex
 import shutil
 import time
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 UNSOUND, FAILED, INTERRUPTED = 1, 2, 130
-DEFAULT_NETWORK = "recording"  # used where --network is left out, once one ships
+DEFAULT_NETWORK = "recording"  # ships with the package
 DATASET = "dataset.zarr"  # within a run's folder
 VERDICTS = {True: "[green]pass[/green]", False: "[red]FAIL[/red]", None: "[dim]limit[/dim]"}
 DIAGNOSTICS = "diagnostics"  # within a run's folder
@@ -82,7 +85,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=examples("run", "presets", "infer cell.abf --sweep 3 --network my_run"),
+    epilog=examples("run", "presets", "infer cell.abf --sweep 3"),
 )
 
 ConfigOption = Annotated[str, typer.Option("--config", "-c", help="A preset's name or a TOML file.")]
@@ -103,7 +106,21 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keep_compiled()
     app()
+
+
+def keep_compiled() -> None:
+    """Let JAX keep what it compiles from one command to the next, unless the environment says otherwise.
+
+    A folder for each machine: what is compiled for one processor can crash another that shares the home directory.
+    """
+    import platformdirs
+
+    folder = platformdirs.user_cache_path("leakyflow", appauthor=False) / (platform.node() or "here")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def show_version(wanted: bool) -> bool:
@@ -149,8 +166,8 @@ def run(
         show_recovery(suite.out)
         show_checks(suite.finished())
         infer_held_out(suite, folder)
-    out.print("\nFor a recording of your own, train the preset for real cells (much longer):")
-    out.print("  leakyflow train --config recording --out runs/recording")
+    out.print("\nA recording of your own needs no training, for the network of real cells ships:")
+    out.print("  leakyflow infer FILE")
 
 
 @app.command(
@@ -189,6 +206,7 @@ def train(
         Path | None, typer.Option(help="From `leakyflow simulate`.  \\[default: simulated into the run]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, under its settings.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log losses for TensorBoard, into --out.")] = False,
 ) -> None:
     """Train a network. Interrupted, it resumes to the same weights."""
     from leakyflow.training.config import load_config
@@ -198,21 +216,28 @@ def train(
         raise typer.BadParameter("Pass either --config for a new run, or --resume for one that was interrupted.")
     if resume and not (folder / CONFIG).is_file():
         raise FileNotFoundError(f"No run to resume in {folder}. Start one with --config.")
+    if tensorboard and find_spec("tensorboardX") is None:
+        raise typer.BadParameter("--tensorboard needs another package: pip install 'leakyflow[tensorboard]'")
     settings = load_config(folder / CONFIG if config is None else config)
-    again = "" if dataset is None else f" --dataset {dataset}"
+    again = ("" if dataset is None else f" --dataset {dataset}") + (" --tensorboard" if tensorboard else "")
     with resumable(f"leakyflow train --resume --out {folder}{again}"):
         start_run(settings, folder, resume=resume)
-        train_in(folder, settings, dataset)
+        train_in(folder, settings, dataset, tensorboard)
     out.print(f"Use it:  leakyflow infer FILE --network {folder}", soft_wrap=True)
 
 
-@app.command(epilog=examples("diagnose runs/recording", "diagnose runs/recording --n 5000 --seed 1 --out more_checks"))
+@app.command(
+    epilog=examples("diagnose runs/mine", "diagnose runs/mine --n 5000 --seed 1 --out more", "diagnose recording")
+)
 def diagnose(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, finished or not.")],
+    network: Annotated[
+        str, typer.Argument(metavar="RUN", help="Folder of a run, finished or not, or name of a network that ships.")
+    ],
     n: Annotated[int, typer.Option(min=100, help="Held-out simulations.")] = 1000,
     seed: SeedOption = 0,
     to: Annotated[
-        Path | None, typer.Option("--out", help="Folder for numbers and figures.  \\[default: RUN/diagnostics]")
+        Path | None,
+        typer.Option("--out", help="Folder for numbers and figures.  \\[default: diagnostics, in RUN if a folder]"),
     ] = None,
 ) -> None:
     """Check a network on simulations that it has not seen: numbers, figures, and a table of verdicts.
@@ -220,10 +245,13 @@ def diagnose(
     Interrupted, the same command continues. Ends with status 1 where a check fails.
     """
     from leakyflow.diagnostics.suite import Suite
+    from leakyflow.training.run import trained
 
-    suite = Suite(folder, folder / DIAGNOSTICS if to is None else to, n=n, seed=seed, progress=out.is_terminal)
+    folder = trained(network)
+    place = results_of(network) / DIAGNOSTICS if to is None else to
+    suite = Suite(folder, place, n=n, seed=seed, progress=out.is_terminal)
     again = "" if to is None else f" --out {to}"
-    with resumable(f"leakyflow diagnose {folder} --n {n} --seed {seed}{again}"):
+    with resumable(f"leakyflow diagnose {network} --n {n} --seed {seed}{again}"):
         do_checks(suite)
     found = suite.finished()
     show_checks(found)
@@ -234,9 +262,9 @@ def diagnose(
 
 @app.command(
     epilog=examples(
-        "infer cell.abf --sweep 3 --start 900 --stop 1700 --network my_run",
-        "infer cell.nwb --sweep 3 --sweep 4 --network my_run --out results",
-        "infer cell_v.ibw --current cell_i.ibw --network my_run",
+        "infer cell.abf --sweep 3 --start 900 --stop 1700",
+        "infer cell.nwb --sweep 3 --sweep 4 --out results",
+        "infer cell_v.ibw --current cell_i.ibw --network my_run --report",
     )
 )
 def infer(
@@ -247,16 +275,20 @@ def infer(
     start: Annotated[float | None, typer.Option(help="Begin of the window, in ms, with the cell at rest.")] = None,
     stop: Annotated[float | None, typer.Option(help="End of the window, in ms.")] = None,
     t_ref: Annotated[float | None, typer.Option(help="Refractory period, in ms.  \\[default: from spikes]")] = None,
-    network: Annotated[str | None, typer.Option(help="Folder of a run, or name of a shipped network.")] = None,
+    network: Annotated[
+        str, typer.Option(help="Folder of a run, or a network that ships: recording (real cells), standard.")
+    ] = DEFAULT_NETWORK,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws.")] = 1000,
     raw: Annotated[bool, typer.Option("--raw", help="Leave the network's draws uncorrected.")] = False,
     seed: SeedOption = 0,
     folder: Annotated[Path, typer.Option("--out", help="Folder for figures and draws.")] = Path("posteriors"),
+    report: Annotated[bool, typer.Option("--report", help="Write a page to read, too (HTML).")] = False,
 ) -> None:
     """Infer the neuron behind a recording: a table, a figure (PNG, SVG) and draws (NetCDF, by ArviZ)."""
     from functools import partial
 
     from leakyflow.recordings.read import list_sweeps, read_recording
+    from leakyflow.training.run import load_posterior
 
     read = partial(read_recording, file, channel=channel, current=current, start=start, stop=stop, t_ref=t_ref)
     sweeps = list(dict.fromkeys(sweep)) if sweep else [None]
@@ -264,7 +296,7 @@ def infer(
         # Before the network, which takes seconds to load: what is wrong with the file is said at once.
         recordings = [read(sweep=number) for number in sweeps]
         described = list_sweeps(file, channel=channel, current=current)
-        posterior = load_network(network)
+        posterior = load_posterior(network)
         if any(recording.dt != posterior.dt for recording in recordings):
             recordings = [read(sweep=number, dt=posterior.dt) for number in sweeps]
         typicality = load_typicality(posterior)
@@ -276,8 +308,64 @@ def infer(
             show_verdict(recording, typicality)
             name = file.stem if number is None else f"{file.stem}_sweep{number}"
             show_posterior(recording, values, posterior, scratch, name, seed)
+            if report:
+                from leakyflow.report.recording import recording_page
+
+                command = infer_command(
+                    file,
+                    sweep=number,
+                    channel=channel,
+                    current=current,
+                    start=start,
+                    stop=stop,
+                    t_ref=t_ref,
+                    network=network,
+                    draws=draws,
+                    raw=raw,
+                    seed=seed,
+                )
+                verdict, source = typicality.check(recording), channels(described[number or 0]).replace("\\[", "[")
+                page = recording_page(recording, values, posterior, verdict, seed=seed, command=command, source=source)
+                page.write_html(scratch / f"{name}.html")
     for name in [file.stem if number is None else f"{file.stem}_sweep{number}" for number in sweeps]:
-        show_files(folder, [f"{name}.png", f"{name}.svg", f"{name}.nc"])
+        show_files(folder, [f"{name}.png", f"{name}.svg", f"{name}.nc", *([f"{name}.html"] if report else [])])
+
+
+def infer_command(file: Path, **options: object) -> str:
+    """The command that gives the same page for one sweep."""
+    words = ["leakyflow", "infer", str(file)]
+    for name, value in options.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value is not None and value is not False:
+            words += ["--" + name.replace("_", "-"), f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join([*words, "--report"])
+
+
+@app.command(
+    epilog=examples("report runs/recording", "report runs/recording --out pages --diagnostics more_checks"),
+)
+def report(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Folder of a finished run, or name of a network that ships.")
+    ],
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the pages.  \\[default: RUN, if a folder]")
+    ] = None,
+    diagnostics: Annotated[
+        Path | None, typer.Option(help="From `leakyflow diagnose`.  \\[default: diagnostics, in RUN if a folder]")
+    ] = None,
+) -> None:
+    """Write the page of a run, as HTML and PDF: settings, network, training, and everything that was checked."""
+    from leakyflow.report.run import run_page
+
+    to = results_of(run) if folder is None else folder
+    with timed(f"Reading {run}"):
+        page = run_page(run, results_of(run) / DIAGNOSTICS if diagnostics is None else diagnostics)
+    with timed("Writing the pages"), writing_into(to) as scratch:
+        page.write_html(scratch / "report.html")
+        page.write_pdf(scratch / "report.pdf")
+    show_files(to, ["report.html", "report.pdf"])
 
 
 @app.command(epilog=examples("presets"))
@@ -420,7 +508,7 @@ def start_run(config: "Config", folder: Path, *, resume: bool) -> None:
             scratch.write_text(config.to_toml())
 
 
-def train_in(folder: Path, config: "Config", dataset: Path | None) -> "Run":
+def train_in(folder: Path, config: "Config", dataset: Path | None, tensorboard: bool = False) -> "Run":
     """Simulate unless there is a dataset, and train or continue."""
     from leakyflow.simulator.dataset import open_dataset
 
@@ -429,7 +517,7 @@ def train_in(folder: Path, config: "Config", dataset: Path | None) -> "Run":
     with timed(f"Training {config.training.epochs} epochs") as note:
         from leakyflow.training.fit import train as fit
 
-        run = fit(config, data, out=folder, resume=True, progress=out.is_terminal)
+        run = fit(config, data, out=folder, resume=True, progress=out.is_terminal, tensorboard=tensorboard)
         best = min(run.history, key=lambda row: row["val_loss"])
         note.append(f"best validation loss {best['val_loss']:.3f} at epoch {best['epoch']:g} of {len(run.history)}")
     load_typicality(run.posterior)
@@ -447,20 +535,12 @@ def simulate_to(folder: Path, config: "Config", n: int, seed: int) -> "Dataset":
     return dataset
 
 
-def load_network(network: str | None) -> "Posterior":
-    """Load a network, or say how to get one."""
-    from leakyflow.training.run import load_posterior
+def results_of(network: str) -> Path:
+    """Where results about a network belong: with its run, or here, where it ships with the package."""
+    from leakyflow.training.run import trained
 
-    if network is not None:
-        return load_posterior(network)
-    try:
-        return load_posterior(DEFAULT_NETWORK)
-    except FileNotFoundError:
-        raise ValueError(
-            "No network ships with this version: pass the folder of your own as --network. Train one with\n"
-            "  leakyflow train --config recording --out runs/recording\n"
-            "and infer with --network runs/recording."
-        ) from None
+    folder = trained(network)
+    return folder if folder == Path(network) else Path()
 
 
 def do_checks(suite: "Suite") -> None:
@@ -532,6 +612,7 @@ def show_posterior(
         f"Posterior predictive: {100 * check.share_inside:.0f} % of V lies in the 90 % band; "
         f"{check.n_spikes} spikes, {check.n_spikes_low} to {check.n_spikes_high} predicted."
     )
+    out.print(features_verdict(predictive.p_values(recording)))
     if not check.reproduced:
         out.print(
             "[yellow]The model does not reproduce this recording: read its parameters with care, and look at "
@@ -559,6 +640,17 @@ def correction_verdict(draws: "Draws") -> str:
     if row.method == "SMC":
         text += f" (R-hat {row.r_hat:.3f}, acceptance {row.acceptance:.2f})"
     return f"{text}." if row.reliable else f"[yellow]{text}. Do not believe these draws.[/yellow]"
+
+
+def features_verdict(p_values: "dict[str, float]") -> str:
+    """The named features that are unlike what the posterior predicts, or else the one least like it, in a line."""
+    from leakyflow.diagnostics.predictive import FEATURES, SMALL
+
+    ranked = sorted(p_values.items(), key=lambda item: item[1])
+    said = [f"{FEATURES[name].split(' [')[0]} (p = {p:.2g})" for name, p in ranked if p < SMALL or name == ranked[0][0]]
+    if ranked[0][1] < SMALL:
+        return f"[yellow]Unlike the predicted: {', '.join(said)}.[/yellow]"
+    return f"Least like the predicted: {said[0]}."
 
 
 def show_recording(recording: "Recording", sweep: "Sweep") -> None:

@@ -65,6 +65,19 @@ def test_an_adaptation_current_is_seen_behind_spikes(recordings):
     assert np.median(np.abs(found)) > scipy.stats.norm.ppf(0.995)
 
 
+def test_depolarization_block_is_seen_above_the_voltages_of_spikes(recordings):
+    blocked = recordings.take(np.flatnonzero(recordings.n_spikes > 3)[:20])
+    V, spikes, refractory = blocked.V.copy(), blocked.spikes.copy(), blocked.refractory.copy()
+    for row in range(len(blocked)):
+        second = np.flatnonzero(spikes[row])[1]
+        V[row, second:] = V[row, second - 1] + 5.0
+        spikes[row, second:] = refractory[row, second:] = False
+    found = checks(Recordings(**(vars(blocked) | {"V": V, "spikes": spikes, "refractory": refractory})))["survival"]
+    usual = checks(recordings)["survival"]
+    assert np.median(found) > np.quantile(usual, 0.99)
+    assert (usual[recordings.n_spikes == 0] == 0.0).all()
+
+
 def test_padding_has_no_influence(recordings):
     few = recordings[:20]
     expected = check_statistics(few, compress(few))

@@ -21,12 +21,22 @@ from tests.diagnostics.test_contraction import contraction
 from tests.diagnostics.test_predictive import NEURON, PRIOR, knowing, recordings
 
 
-def recording_posterior(recording):
+def scattered():
     draws = knowing()
     spread = draws.array * np.random.default_rng(1).normal(1.0, 0.01, draws.array.shape)
-    draws = type(draws)(draws.names, spread)
+    return type(draws)(draws.names, spread)
+
+
+def recording_posterior(recording):
+    draws = scattered()
     predictive = posterior_predictive(recording, draws, PRIOR)
     return plots.plot_recording_posterior(recording, predictive, draws, PRIOR, truth=NEURON)
+
+
+def pairs():
+    draws = knowing()
+    spread = draws.array * np.random.default_rng(1).normal(1.0, 0.01, draws.array.shape)
+    return plots.plot_pairs(type(draws)(draws.names, spread), PRIOR, truth=NEURON)
 
 
 def recovery():
@@ -83,6 +93,9 @@ FIGURES = {
     "prior sensitivity": lambda config: prior_sensitivity(),
     "recording": lambda config: recording_posterior(recordings(1)[0]),
     "silent recording": lambda config: recording_posterior(marked([], [], n_ref=20)),
+    "recordings": lambda config: plots.plot_recordings(dict(zip("abc", recordings(3), strict=True))),
+    "posteriors": lambda config: plots.plot_posteriors({"one": scattered(), "two": scattered()}, PRIOR, truth=NEURON),
+    "pairs": lambda config: pairs(),
     "recovery": lambda config: recovery(),
     "z-scores": lambda config: z_scores(),
     "ranks": lambda config: ranks(plots.plot_ranks),
@@ -106,7 +119,11 @@ def test_every_figure_is_drawn_and_saved(name, tiny_config, tmp_path):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_panel_says_what_it_shows_in_which_unit(name, tiny_config):
-    for axes in FIGURES[name](tiny_config).axes:
+    figure = FIGURES[name](tiny_config)
+    n = len(PRIOR.inferred)
+    # The panels of pairs are labelled at the edges of the figure.
+    inner = {n * i + j for i in range(n - 1) for j in range(1, i)} if name == "pairs" else set()
+    for axes in (axes for i, axes in enumerate(figure.axes) if i not in inner):
         if axes.get_visible():
             assert axes.get_xlabel() or axes.get_ylabel() or axes.get_title(loc="left")
 
@@ -116,5 +133,40 @@ def test_the_same_figure_gives_the_same_file(tmp_path):
     assert first == again
 
 
+def test_no_figure_is_wider_than_is_legible_on_a_page(tiny_config):
+    for name, draw in FIGURES.items():
+        assert draw(tiny_config).get_figwidth() <= (8.6 if "recording" in name else plots.PAGE), name
+
+
 def test_every_parameter_has_a_symbol():
     assert plots.SYMBOLS.keys() == UNITS.keys()
+
+
+def test_each_recording_has_its_spikes_and_current():
+    shown = {"spiking": marked([100, 300], [-60.0, -60.0], n_ref=20), "silent": marked([], [], n_ref=20)}
+    upper, lower = (row.tolist() for row in np.array(plots.plot_recordings(shown).axes).reshape(2, 2))
+    for recording, voltage, current in zip(shown.values(), upper, lower, strict=True):
+        assert len(voltage.collections[0].get_segments()) == recording.spikes.sum()
+        assert np.array_equal(voltage.lines[0].get_ydata(), recording.V)
+        assert np.array_equal(current.lines[0].get_ydata(), recording.I)
+
+
+def test_each_posterior_is_drawn_in_every_panel():
+    figure = plots.plot_posteriors({"one": scattered(), "two": scattered()}, PRIOR, truth=NEURON)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "two", "prior", "true"]
+    for axes, name in zip(figure.axes, PRIOR.inferred, strict=False):
+        assert axes.lines[1].get_xdata()[0] == getattr(NEURON, name)
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: plots.plot_recordings({}), "got none"),
+        (lambda: plots.plot_posteriors({}, PRIOR), "none at all"),
+        (lambda: plots.plot_posteriors({"ten": conjugate(10).draws}, EXACT), "others: ten.*of\\(i\\)"),
+        (lambda: plots.plot_posteriors({"other": scattered()}, EXACT), "others: other"),
+    ],
+)
+def test_each_error_says_what_to_pass(call, match):
+    with pytest.raises(ValueError, match=match):
+        call()

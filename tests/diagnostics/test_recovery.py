@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -59,7 +61,14 @@ def test_a_wrong_posterior_is_seen(case, verdict):
 def test_the_prior_gains_nothing_on_itself():
     recovery = recovery_of(prior_as_posterior())
     assert (recovery.mean_gain, recovery.share_better) == (0.0, 0.0)
-    np.testing.assert_allclose(recovery.contraction, 0.0, atol=0.01)
+    # Variances of 200 draws err by 0.1; those below the prior's lower the mean by 0.4 of that.
+    np.testing.assert_allclose(recovery.contraction, 0.04, atol=0.01)
+
+
+def test_one_posterior_wider_than_the_prior_does_not_outweigh_the_others():
+    recovery = recovery_of(conjugate())
+    wide = replace(recovery, sd=np.where(np.arange(len(recovery.sd))[:, None] == 0, 1e3, recovery.sd))
+    np.testing.assert_allclose(wide.contraction, recovery.contraction, atol=2.0 / len(recovery.sd))
 
 
 def test_a_posterior_that_excludes_one_truth_has_no_mean_gain():

@@ -1,5 +1,7 @@
 import json
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -151,3 +153,39 @@ def test_the_posterior_that_training_returns_is_the_one_on_disk(tiny_run, tiny_d
 
 def test_the_number_of_adapting_examples_does_not_exceed_the_training_set(tiny_config):
     assert tiny_config.training.n_training < fit.N_ADAPT  # so the tests above cover the short case
+
+
+class Board:
+    """Stands in for TensorBoard's writer; keeps what it is given."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder, self.points, self.flushed = folder, [], 0
+        Board.last = self
+
+    def add_scalar(self, name, value, step):
+        self.points.append((name, value, step))
+
+    def flush(self):
+        self.flushed += 1
+
+
+def test_a_live_view_gets_each_epoch_as_it_ends(tiny_config, tiny_dataset, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", SimpleNamespace(SummaryWriter=Board))
+    monkeypatch.setattr("leakyflow.training.fit.EVERY", 10)
+    run = train(tiny_config, tiny_dataset, out=tmp_path / "run", tensorboard=True)
+    board = Board.last
+    assert board.folder == str(tmp_path / "run" / "tensorboard")
+    assert board.flushed == len(run.history)
+    for name in ("loss", "val_loss", "learning_rate"):
+        given = [(step, value) for what, value, step in board.points if what == f"epoch/{name}"]
+        assert given == [(row["epoch"], pytest.approx(row[name])) for row in run.history]
+    steps = [step for what, _, step in board.points if what == "step/loss"]
+    per_epoch = tiny_config.training.n_training // tiny_config.training.batch_size
+    assert steps == [epoch * per_epoch + step for epoch in (0, 1) for step in (10, 20)]
+
+
+def test_without_tensorboard_a_live_view_is_refused_before_any_work(tiny_config, tiny_dataset, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ModuleNotFoundError, match=r"leakyflow\[tensorboard\]"):
+        train(tiny_config, tiny_dataset, out=tmp_path / "run", tensorboard=True)
+    assert not (tmp_path / "run").exists()

@@ -47,6 +47,7 @@ CHECKS = {
     "noise_with_time": "the change of the noise over the recording",
     "start": "the slope of V at the beginning, where the cell should be at rest",
     "overlap": "the voltage reached without a spike, less the least at which one came",
+    "survival": "the time without a spike above the voltages at which spikes came (depolarization block)",
     "threshold_spread": "the spread of the voltages at which spikes came",
     "threshold_trend": "the trend of these voltages over the recording",
     "repeats": "the share of samples that repeat the one before",
@@ -73,9 +74,10 @@ def check_statistics(recordings: Recordings, sufficient: Sufficient) -> Float64[
     Returns:
         Finite for every recording.
     """
-    starts = range(0, len(recordings), BLOCK)
-    parts = [_of_residuals(recordings[start : start + BLOCK]) for start in starts]
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} | _of_fit(sufficient)
+    of_fit, V_spike = _of_fit(sufficient)
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(recordings), BLOCK)]
+    parts = [_of_residuals(recordings[rows]) | _of_survival(recordings[rows], V_spike[rows]) for rows in blocks]
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} | of_fit
     return np.stack([found[name] for name in CHECKS], axis=-1)
 
 
@@ -130,8 +132,18 @@ def _of_residuals(r: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
     }
 
 
-def _of_fit(s: Sufficient) -> dict[str, Float64[np.ndarray, " dataset"]]:
-    """Of the first sample, and of the voltages that the fit predicts at spikes, in SDs of a step's noise."""
+def _of_survival(r: Recordings, V_spike: Float64[np.ndarray, " dataset"]) -> dict[str, Float64[np.ndarray, " dataset"]]:
+    """Of the samples above the mean voltage at spikes: a threshold, noisy or not, leaves few of them to each spike."""
+    survived = (r.free & (V_spike[:, None] < r.V)).sum(1)
+    return {"survival": np.log1p(survived / np.maximum(r.n_spikes, 1))}
+
+
+def _of_fit(s: Sufficient) -> tuple[dict[str, Float64[np.ndarray, " dataset"]], Float64[np.ndarray, " dataset"]]:
+    """Of the first sample, and of the voltages that the fit predicts at spikes, in SDs of a step's noise.
+
+    Returns:
+        The checks, and the mean voltage at spikes, in mV; infinite where there are none.
+    """
     fit = loose_fit(s)
     first = np.stack([np.ones_like(s.V_first), s.V_first, s.I_first], axis=-1)
     # At rest V[0] is V_inf + noise sqrt(tau / 2) xi, and the slope there -1 / tau of the difference.
@@ -146,12 +158,13 @@ def _of_fit(s: Sufficient) -> dict[str, Float64[np.ndarray, " dataset"]]:
     place = np.where(spike, np.arange(spike.shape[1]) - (total[:, None] - 1) / 2.0, 0.0)
     trend = _correlation(deviation[:, None], place[:, None])[:, 0]
     least = np.where(spike, at_spikes, np.inf).min(1, initial=np.inf)
-    return {
+    found = {
         "start": (first * fit.c).sum(1) / np.sqrt(stationary + slope_error),
         "overlap": np.where(n > 0, s.V_max - np.where(n > 0, least, 0.0), 0.0) / step_noise,
         "threshold_spread": np.log1p(np.sqrt((deviation**2).sum(1) / total) / step_noise),
         "threshold_trend": np.where(n > 3, np.arctanh(0.999999 * trend) * np.sqrt(np.maximum(n - 3, 0)), 0.0),
     }
+    return found, np.where(n > 0, mean, np.inf)
 
 
 def _orthonormal(

@@ -69,8 +69,11 @@ class Recovery:
 
     @property
     def contraction(self) -> Float64[np.ndarray, " param"]:
-        """1 - mean posterior variance / prior variance: 1 where all is learned, 0 where nothing is."""
-        return 1.0 - np.mean(self.sd**2, axis=0) / self.prior_sd**2
+        """1 - posterior variance / prior variance: 1 where all is learned, 0 where nothing is.
+
+        The mean over recordings; one whose posterior is wider than the prior counts as 0, for it could outweigh all.
+        """
+        return np.mean(np.maximum(1.0 - (self.sd / self.prior_sd) ** 2, 0.0), axis=0)
 
     @property
     def r2(self) -> Float64[np.ndarray, " param"]:

@@ -130,7 +130,8 @@ class Suite:
         found = part.work()
         with replacing(self.out / CHECKS) as path:
             parts = {**self.finished(), part.name: found}
-            path.write_text(json.dumps({"fingerprint": self._fingerprint, "parts": parts}, indent=1) + "\n")
+            kept = {"fingerprint": self._fingerprint, "n": self.n, "seed": self.seed, "parts": parts}
+            path.write_text(json.dumps(kept, indent=1) + "\n")
         return found
 
     @cached_property

@@ -1,9 +1,11 @@
 """The one door through which BayesFlow comes in, so that it leaves an application's logging alone.
 
-On import, BayesFlow 2.0.12 configures the root logger at INFO and sets its own logger to INFO.
+On import, BayesFlow 2.0.12 configures the root logger at INFO and sets its own logger to INFO; and in a notebook,
+its progress bars, which are never shown, ask for ipywidgets.
 """
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +28,8 @@ def _logging_left_alone() -> Iterator[None]:
         own.setLevel(own_level)
 
 
-with _logging_left_alone():
+with _logging_left_alone(), warnings.catch_warnings():
+    warnings.filterwarnings("ignore", "IProgress not found")
     import bayesflow as bf
     from bayesflow.networks.inference.coupling.invertible_layer import InvertibleLayer
     from bayesflow.types import Tensor

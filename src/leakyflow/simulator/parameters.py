@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-__all__ = ["UNITS", "Parameters"]
+__all__ = ["MEANINGS", "UNITS", "Parameters"]
 
 Scalars = float | Float[np.ndarray, "..."]
 
@@ -40,4 +40,18 @@ UNITS = {
     "V_reset": "mV",
     "reset_noise": "mV",
     "t_ref": "ms",
+}
+
+# As beside the fields above, for tables.
+MEANINGS = {
+    "tau": "membrane time constant",
+    "V_rest": "resting potential",
+    "C": "membrane capacitance",
+    "V_th": "spike threshold (absolute)",
+    "threshold_noise": "SD of the threshold from step to step; 0 is the hard threshold",
+    "membrane_noise": "diffusion of V; 0 gives the ordinary differential equation",
+    "measurement_noise": "SD of the electrode noise on each sample",
+    "V_reset": "mean voltage at which the neuron is released after a spike",
+    "reset_noise": "SD of that voltage from spike to spike",
+    "t_ref": "refractory period",
 }

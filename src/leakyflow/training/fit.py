@@ -22,6 +22,8 @@ __all__ = ["Run", "train"]
 
 History = list[dict[str, float]]
 COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
+TENSORBOARD = "tensorboard"  # within a run's folder
+EVERY = 50  # steps between two points of the live view
 # Examples that means and SDs of the inputs are taken from.
 N_ADAPT = 2**13
 
@@ -34,7 +36,15 @@ class Run(NamedTuple):
     history: History  # one row per epoch: epoch, loss, val_loss, learning_rate, seconds
 
 
-def train(config: Config, dataset: Dataset, *, out: str | Path, resume: bool = False, progress: bool = False) -> Run:
+def train(
+    config: Config,
+    dataset: Dataset,
+    *,
+    out: str | Path,
+    resume: bool = False,
+    progress: bool = False,
+    tensorboard: bool = False,
+) -> Run:
     """Train a network, or continue where an interrupted run stopped.
 
     A run may be interrupted at any moment, killed too. Resumed, it ends with the weights of an uninterrupted one.
@@ -45,6 +55,8 @@ def train(config: Config, dataset: Dataset, *, out: str | Path, resume: bool = F
         out: Folder of the run.
         resume: Continue the run in `out`.
         progress: Show epoch, losses and time left on the terminal.
+        tensorboard: Write the losses of each epoch, and of the steps within it, to `out`/tensorboard while training
+            runs; `tensorboard --logdir` shows them. Needs `pip install 'leakyflow[tensorboard]'`.
 
     Returns:
         The folder, the posterior by the network with the best validation loss, and the history.
@@ -53,23 +65,26 @@ def train(config: Config, dataset: Dataset, *, out: str | Path, resume: bool = F
         ValueError: If the dataset was made under other settings or is too short, `out` already holds a run and
             `resume` is False or the settings are others, or the loss is not finite.
         FileNotFoundError: If there is nothing to resume.
+        ModuleNotFoundError: If `tensorboard` is True and the extra is not installed.
     """
     folder = Path(out)
     _check(config, dataset, folder, resume)
+    live = [_live_view(folder)] if tensorboard else []
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / CONFIG) as path:
         path.write_text(config.to_toml())
     _record(folder, config, dataset, state="running")
     network = Network(config.network, config.simulator, seed=config.training.seed)
-    history = _fit(
-        config, network, prepare(network, dataset, n=config.training.n_simulations, progress=progress), folder, progress
-    )
+    examples = prepare(network, dataset, n=config.training.n_simulations, progress=progress)
+    history = _fit(config, network, examples, folder, progress, live)
     best = min(history, key=lambda row: row["val_loss"])
     _record(folder, config, dataset, state="finished", best_epoch=best["epoch"], val_loss=best["val_loss"])
     return Run(folder, load_posterior(folder), history)
 
 
-def _fit(config: Config, network: Network, examples: Examples, folder: Path, progress: bool) -> History:
+def _fit(
+    config: Config, network: Network, examples: Examples, folder: Path, progress: bool, live: list["LiveView"]
+) -> History:
     training = config.training
     rows = np.arange(len(examples))
     training_rows, validation_rows = rows[: training.n_training], rows[training.n_training :]
@@ -89,7 +104,7 @@ def _fit(config: Config, network: Network, examples: Examples, folder: Path, pro
                 epochs=training.epochs,
                 initial_epoch=epoch,
                 shuffle=False,  # Batches shuffles; Keras would shuffle their order by a state of its own
-                callbacks=[EpochEnd(checkpoint, training.early_stopping, bar, steps)],
+                callbacks=[EpochEnd(checkpoint, training.early_stopping, bar, steps), *live],
                 verbose=0,
             )
     return checkpoint.history
@@ -185,6 +200,46 @@ class EpochEnd(keras.callbacks.Callback):
         description = f"epoch {epoch + 1}/{epochs}  loss {loss:.3f}  validation {val_loss:.3f}"
         self.bar.update(self.task, description=description)
         self.model.stop_training = self.checkpoint.stalled(self.patience)
+
+
+class LiveView(keras.callbacks.Callback):
+    """Losses as TensorBoard shows them.
+
+    Args:
+        writer: A `tensorboardX.SummaryWriter`.
+    """
+
+    def __init__(self, writer: Any) -> None:
+        super().__init__()
+        self.writer = writer
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note where steps are counted from."""
+        self.first_step = epoch * self.params["steps"]
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Now and then, the mean loss of the epoch so far."""
+        if logs and batch % EVERY == EVERY - 1:
+            self.writer.add_scalar("step/loss", float(logs["loss"]), self.first_step + batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Losses and learning rate of the epoch."""
+        assert logs is not None
+        rate = float(self.model.optimizer.learning_rate)
+        for name, value in {"loss": logs["loss"], "val_loss": logs["val_loss"], "learning_rate": rate}.items():
+            self.writer.add_scalar(f"epoch/{name}", float(value), epoch + 1)
+        self.writer.flush()
+
+
+def _live_view(folder: Path) -> LiveView:
+    try:
+        from tensorboardX import SummaryWriter
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "A live view needs TensorBoard, which is not installed. Run pip install 'leakyflow[tensorboard]', or train "
+            "without it; `leakyflow diagnose` draws the losses of a run at any time."
+        ) from error
+    return LiveView(SummaryWriter(str(folder / TENSORBOARD)))
 
 
 def _progress(shown: bool) -> Progress:

@@ -28,24 +28,27 @@ __all__ = [
     "load_posterior",
     "read_record",
     "replacing",
+    "shipped",
     "trained",
     "versions",
 ]
 
 CONFIG, HISTORY, LAST, NETWORK, RECORD = "config.toml", "history.csv", "last.npz", "network.weights.h5", "run.json"
+# Networks that come with the package: folders of runs, without what only training needs.
+SHIPPED = Path(__file__).parent.parent / "networks"
 
 
 def load_posterior(source: str | Path) -> Posterior:
     """Load a trained network.
 
     Args:
-        source: Folder of a training run.
+        source: Folder of a training run, or the name of a network that ships: "standard" or "recording".
 
     Returns:
         The posterior by the run's best network, be the run finished or not.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
+        FileNotFoundError: If there is no such folder, and no such network.
         ValueError: If the folder holds no network, or one that this version cannot read. Only numbers are read
             from it: loading never executes code.
     """
@@ -64,15 +67,20 @@ def load_posterior(source: str | Path) -> Posterior:
 
 
 def trained(source: str | Path) -> Path:
-    """The folder of a run, refused where it holds no network yet.
+    """The folder of a run or of a network that ships, refused where it holds no network yet.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
+        FileNotFoundError: If there is no such folder, and no such network.
         ValueError: If no epoch is finished.
     """
     folder = Path(source)
+    if not (folder / CONFIG).is_file() and str(source) in shipped():  # a folder of that name may hold anything
+        return SHIPPED / source
     if not folder.is_dir():
-        raise FileNotFoundError(f"No network `{source}`. Pass the folder of a run, made by `leakyflow train`.")
+        raise FileNotFoundError(
+            f"No network `{source}`. Pass the folder of a run, made by `leakyflow train`, or the name of a network "
+            f"that ships: {', '.join(shipped())}."
+        )
     missing = [name for name in (CONFIG, NETWORK) if not (folder / name).is_file()]
     if missing:
         raise ValueError(
@@ -80,6 +88,11 @@ def trained(source: str | Path) -> Path:
             "`leakyflow train --out` wrote; a run has a network from its first epoch on."
         )
     return folder
+
+
+def shipped() -> list[str]:
+    """Names of the networks that come with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{NETWORK}"))
 
 
 def read_record(folder: Path) -> dict[str, Any]:

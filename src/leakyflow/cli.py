@@ -705,21 +705,16 @@ def show_recovery(folder: Path) -> None:
 
 def posterior_table(summary: "pd.DataFrame", truth: "Parameters | None") -> Table:
     """Lay out a posterior for the terminal; two digits of the SD say how many are worth showing."""
+    from leakyflow.reference.draws import n_decimals
+
     right = ("mean", "SD", "5 %", "95 %") if truth is None else ("true", "mean", "SD", "5 %", "95 %")
     table = new_table("parameter", right=right, after=("unit",))
     for name, row in summary.iterrows():
         true = [] if truth is None else [getattr(truth, str(name))]
         numbers = [*true, row["mean"], row["sd"], row["q05"], row["q95"]]
-        n_decimals = decimals(row["sd"])
-        table.add_row(str(name), *(f"{number:.{n_decimals}f}" for number in numbers), row["unit"])
+        n = n_decimals(row["sd"])
+        table.add_row(str(name), *(f"{number:.{n}f}" for number in numbers), row["unit"])
     return table
-
-
-def decimals(sd: float) -> int:
-    """Decimals that show two digits of an SD."""
-    import math
-
-    return min(6, max(0, 1 - math.floor(math.log10(sd)))) if sd > 0 else 3
 
 
 def new_table(*left: str, right: Sequence[str] = (), after: Sequence[str] = ()) -> Table:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from leakyflow.reference.draws import Draws
+from leakyflow.reference.draws import Draws, n_decimals
 from tests.fresh import run_python
 
 NAMES = ("tau", "V_th")
@@ -84,3 +84,8 @@ def test_each_error_says_what_to_do(one):
         one["C"]
     with pytest.raises(ValueError, match="`interval` must lie between 0 and 1, got 90"):
         one.summary(interval=90)
+
+
+@pytest.mark.parametrize(("sd", "expected"), [(12.0, 0), (9.9, 1), (0.81, 2), (0.0017, 4), (1e-9, 6), (0.0, 3)])
+def test_numbers_show_two_digits_of_their_sd(sd, expected):
+    assert n_decimals(sd) == expected

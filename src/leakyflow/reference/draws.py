@@ -1,5 +1,6 @@
 """Posterior draws, with names and units."""
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from leakyflow.simulator.parameters import UNITS
 if TYPE_CHECKING:
     import arviz as az
 
-__all__ = ["Draws", "import_arviz"]
+__all__ = ["Draws", "import_arviz", "n_decimals"]
 
 
 def import_arviz() -> Any:
@@ -142,3 +143,8 @@ def _storable(value: Any) -> str | float:
     if isinstance(value, str):
         return value
     return float("nan") if value is None else float(value)
+
+
+def n_decimals(sd: float) -> int:
+    """Decimals that show two digits of a posterior SD, which is how many of its numbers are worth showing."""
+    return min(6, max(0, 1 - math.floor(math.log10(sd)))) if sd > 0 else 3

@@ -1,7 +1,6 @@
 """The page of a recording: what was measured, its posterior, and whether to believe it, in plain words."""
 
 import json
-import math
 from typing import Any
 
 import pandas as pd
@@ -13,7 +12,7 @@ from leakyflow.diagnostics.typicality import ATYPICAL, Verdict
 from leakyflow.models.correction import LARGEST_K_HAT
 from leakyflow.models.posterior import Posterior
 from leakyflow.recordings.recording import Recording
-from leakyflow.reference.draws import Draws
+from leakyflow.reference.draws import Draws, n_decimals
 from leakyflow.reference.observed import observed_parameters
 from leakyflow.report import settings
 from leakyflow.report.page import Page, decimals, render
@@ -105,7 +104,7 @@ def _rounded(summary: pd.DataFrame, posterior: Posterior) -> pd.DataFrame:
     """The posterior beside the prior; two digits of the SD say how many are worth showing."""
     rows = []
     for name, row in summary.iterrows():
-        n = min(6, max(0, 1 - math.floor(math.log10(row["sd"])))) if row["sd"] > 0 else 3
+        n = n_decimals(row["sd"])
         distribution = posterior.prior.distributions[str(name)]
         shown: dict[str, str] = {key: decimals(row[key], n) for key in ("mean", "sd", "q05", "q95")}
         shown |= {"symbol": settings.symbol(str(name)), "unit": settings.unit(str(name))}

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from leakyflow.report.page import (
 )
 
 BIBLIOGRAPHY = TEMPLATES / "references.bib"
-PROJECT = TEMPLATES.parents[3] / "report"
+PROJECT = Path(__file__).parents[2] / "report"
 SOURCES = [*TEMPLATES.glob("*.md"), *PROJECT.glob("*.md")]
 
 

@@ -31,8 +31,9 @@ from leakyflow import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
+    from leakyflow.diagnostics.predictive import Predictive
     from leakyflow.diagnostics.suite import Suite
-    from leakyflow.diagnostics.typicality import Typicality
+    from leakyflow.diagnostics.typicality import Typicality, Verdict
     from leakyflow.diagnostics.verdicts import Check
     from leakyflow.models.posterior import Posterior
     from leakyflow.recordings.read import Sweep
@@ -48,8 +49,7 @@ __all__ = ["app", "main"]
 UNSOUND, FAILED, INTERRUPTED = 1, 2, 130
 DEFAULT_NETWORK = "recording"  # ships with the package
 DATASET = "dataset.zarr"  # within a run's folder
-VERDICTS = {True: "[green]pass[/green]", False: "[red]FAIL[/red]", None: "[dim]limit[/dim]"}
-DIAGNOSTICS = "diagnostics"  # within a run's folder
+VERDICT_STYLES = {"pass": "green", "FAIL": "red", "limit": "dim"}
 HDF5_OVERHEAD = 2**18  # bytes beside the draws in a NetCDF file, and as much again
 PURPOSES = {
     "quick": "A first look: the standard model, a minute of training",
@@ -152,7 +152,7 @@ def run(
     """
     from dataclasses import replace
 
-    from leakyflow.diagnostics.suite import Suite
+    from leakyflow.diagnostics.suite import DIAGNOSTICS, Suite
     from leakyflow.training.config import load_config
     from leakyflow.training.run import CONFIG
 
@@ -244,12 +244,11 @@ def diagnose(
 
     Interrupted, the same command continues. Ends with status 1 where a check fails.
     """
-    from leakyflow.diagnostics.suite import Suite
+    from leakyflow.diagnostics.suite import DIAGNOSTICS, Suite
     from leakyflow.training.run import trained
 
-    folder = trained(network)
     place = results_of(network) / DIAGNOSTICS if to is None else to
-    suite = Suite(folder, place, n=n, seed=seed, progress=out.is_terminal)
+    suite = Suite(trained(network), place, n=n, seed=seed, progress=out.is_terminal)
     again = "" if to is None else f" --out {to}"
     with resumable(f"leakyflow diagnose {network} --n {n} --seed {seed}{again}"):
         do_checks(suite)
@@ -305,9 +304,10 @@ def infer(
     with writing_into(folder) as scratch:
         for number, recording, values in zip(sweeps, recordings, sampled, strict=True):
             show_recording(recording, described[number or 0])
-            show_verdict(recording, typicality)
+            verdict = typicality.check(recording)
+            show_verdict(verdict)
             name = file.stem if number is None else f"{file.stem}_sweep{number}"
-            show_posterior(recording, values, posterior, scratch, name, seed)
+            predictive = show_posterior(recording, values, posterior, scratch, name, seed)
             if report:
                 from leakyflow.report.recording import recording_page
 
@@ -324,8 +324,16 @@ def infer(
                     raw=raw,
                     seed=seed,
                 )
-                verdict, source = typicality.check(recording), channels(described[number or 0]).replace("\\[", "[")
-                page = recording_page(recording, values, posterior, verdict, seed=seed, command=command, source=source)
+                page = recording_page(
+                    recording,
+                    values,
+                    posterior,
+                    verdict,
+                    seed=seed,
+                    command=command,
+                    source=channels(described[number or 0]),
+                    predictive=predictive,
+                )
                 page.write_html(scratch / f"{name}.html")
     for name in [file.stem if number is None else f"{file.stem}_sweep{number}" for number in sweeps]:
         show_files(folder, [f"{name}.png", f"{name}.svg", f"{name}.nc", *([f"{name}.html"] if report else [])])
@@ -357,6 +365,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the page of a run, as HTML and PDF: settings, network, training, and everything that was checked."""
+    from leakyflow.diagnostics.suite import DIAGNOSTICS
     from leakyflow.report.run import run_page
 
     to = results_of(run) if folder is None else folder
@@ -401,7 +410,7 @@ def sweeps(file: FileArgument, channel: ChannelOption = None, current: CurrentOp
             "{:.0f} to {:.0f}".format(*sweep.I_range),
             str(sweep.n_spikes),
         )
-    out.print(f"{file.name}: {channels(found[0])}", soft_wrap=True)
+    out.print(f"{file.name}: {channels(found[0])}", soft_wrap=True, markup=False)
     out.print(table)
 
 
@@ -560,9 +569,8 @@ def load_typicality(posterior: "Posterior") -> "Typicality":
         return typicality_of(posterior)
 
 
-def show_verdict(recording: "Recording", typicality: "Typicality") -> None:
+def show_verdict(verdict: "Verdict") -> None:
     """Say first whether the network can know such a recording."""
-    verdict = typicality.check(recording)
     if verdict.typical:
         out.print(verdict.note, markup=False)
         return
@@ -584,7 +592,7 @@ def infer_held_out(suite: "Suite", folder: Path) -> None:
     truth = Parameters(*(float(np.asarray(value)[row]) for value in suite.held_out.parameters()))
     draws = suite.posterior.sample(recording, n_draws=1000, seed=0)
     out.print(f"\nOne held-out recording of {recording.duration:g} ms with {n_spikes[row]} spikes:")
-    show_verdict(recording, load_typicality(suite.posterior))
+    show_verdict(load_typicality(suite.posterior).check(recording))
     with writing_into(folder) as scratch:
         save_recording(recording, scratch / "held_out.npz")
         show_posterior(recording, draws, suite.posterior, scratch, "held_out", 0, truth)
@@ -599,8 +607,8 @@ def show_posterior(
     name: str,
     seed: int,
     truth: "Parameters | None" = None,
-) -> None:
-    """Print the table of a posterior; write its figure and draws into a folder."""
+) -> "Predictive":
+    """Print the table of a posterior; write its figure and draws into a folder; give what it predicts."""
     from leakyflow.diagnostics.plots import plot_recording_posterior, save_figure
     from leakyflow.diagnostics.predictive import posterior_predictive
 
@@ -625,6 +633,7 @@ def show_posterior(
     data["posterior"].attrs |= {"recording": recording.name, "seed": seed, "leakyflow": __version__}
     claim(folder / f"{name}.nc", n_bytes=2 * draws.array.nbytes + HDF5_OVERHEAD)
     data.to_netcdf(str(folder / f"{name}.nc"))
+    return predictive
 
 
 def correction_verdict(draws: "Draws") -> str:
@@ -663,15 +672,17 @@ def show_recording(recording: "Recording", sweep: "Sweep") -> None:
         spikes += f", refractory for {refractory_period(recording):.3g} ms"
     out.print(f"\n[bold]{recording.name}[/bold]", soft_wrap=True)
     out.print(f"{recording.duration:g} ms at dt {recording.dt:g} ms; {spikes}")
-    out.print(f"{channels(sweep)}, here {recording.I.min():.0f} to {recording.I.max():.0f} pA", soft_wrap=True)
+    out.print(
+        f"{channels(sweep)}, here {recording.I.min():.0f} to {recording.I.max():.0f} pA", soft_wrap=True, markup=False
+    )
 
 
 # --- tables and files
 
 
 def channels(sweep: "Sweep") -> str:
-    """Where voltage and current come from, free of markup."""
-    return f"V from {sweep.voltage}, I from {sweep.current}".replace("[", r"\[")
+    """Where voltage and current come from."""
+    return f"V from {sweep.voltage}, I from {sweep.current}"
 
 
 def show_checks(finished: "dict[str, list[Check]]") -> None:
@@ -680,7 +691,8 @@ def show_checks(finished: "dict[str, list[Check]]") -> None:
     for part, found in finished.items():
         table.add_row(f"[bold]{part}[/bold]")
         for check in found:
-            table.add_row(f"  {check.what}", check.found, check.bound, VERDICTS[check.passed])
+            style = VERDICT_STYLES[check.verdict]
+            table.add_row(f"  {check.what}", check.found, check.bound, f"[{style}]{check.verdict}[/{style}]")
     out.print(table)
 
 

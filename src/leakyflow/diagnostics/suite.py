@@ -26,9 +26,10 @@ from leakyflow.simulator.dataset import Dataset, make_dataset
 from leakyflow.training.config import Config, load_config
 from leakyflow.training.run import CONFIG, NETWORK, load_posterior, replacing, trained
 
-__all__ = ["CHECKS", "Suite"]
+__all__ = ["CHECKS", "DIAGNOSTICS", "Suite"]
 
-CHECKS = "checks.json"
+DIAGNOSTICS = "diagnostics"  # within a run's folder
+CHECKS = "checks.json"  # within that
 # Added to the seed of the training set: no run is tested on what another was trained on.
 HELD_OUT_SEED = 1_000_000
 N_PREDICTIVE = 200

@@ -44,6 +44,11 @@ class Check(NamedTuple):
     bound: str
     passed: bool | None  # None: a limit of the model or of the data, which no network can pass or fail
 
+    @property
+    def verdict(self) -> str:
+        """In a word: "pass", "FAIL" or "limit"."""
+        return {True: "pass", False: "FAIL", None: "limit"}[self.passed]
+
 
 def convergence_checks(at: Convergence) -> list[Check]:
     """Did training come to rest, and does it generalize?"""

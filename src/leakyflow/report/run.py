@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from leakyflow.diagnostics.checks import CHECKS as MODEL_CHECKS
 from leakyflow.diagnostics.convergence import measure_convergence, read_history
 from leakyflow.diagnostics.plots import plot_prior_predictive
 from leakyflow.diagnostics.predictive import FEATURES, SMALL
-from leakyflow.diagnostics.suite import CHECKS, Suite
+from leakyflow.diagnostics.suite import CHECKS, DIAGNOSTICS, Suite
 from leakyflow.diagnostics.typicality import ATYPICAL, N_SIMULATIONS, VERY_ATYPICAL
 from leakyflow.diagnostics.verdicts import FALSE_ALARM
 from leakyflow.models.correction import LARGEST_K_HAT
@@ -25,14 +24,11 @@ from leakyflow.models.summary import RecordingSummary
 from leakyflow.report import settings
 from leakyflow.report.page import TEMPLATES, Markdown, Page, in_decimals, in_percent, render
 from leakyflow.simulator.prior_predictive import FASTEST, HIGHEST, LOWEST, prior_predictive
-from leakyflow.training.config import load_config
-from leakyflow.training.run import CONFIG, RECORD, load_posterior, read_record, trained
+from leakyflow.training.run import RECORD, read_record, trained
 
 __all__ = ["Facts", "facts_of", "forms", "run_page"]
 
-DIAGNOSTICS = "diagnostics"  # within a run's folder
 N_PRIOR, PRIOR_SEED = 2000, 1  # recordings of the prior predictive figure
-VERDICTS = {True: "pass", False: "FAIL", None: "limit"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +99,7 @@ def facts_of(run: str | Path, diagnostics: Path | None = None) -> Facts:
         )
     found = folder / DIAGNOSTICS if diagnostics is None else diagnostics
     suite, verdicts = _verdicts(folder, found)
-    config, history = load_config(folder / CONFIG), read_history(folder)
-    network = load_posterior(folder).network
+    config, network, history = suite.config, suite.posterior.network, read_history(folder)
     simulated = prior_predictive(config, n=N_PRIOR, seed=PRIOR_SEED)
     tables = {path.stem: pd.read_csv(path) for path in sorted(found.glob("*.csv"))}
     constants = {"SMALL": SMALL, "LARGEST_K_HAT": LARGEST_K_HAT, "ATYPICAL": ATYPICAL, "VERY_ATYPICAL": VERY_ATYPICAL}
@@ -130,13 +125,13 @@ def facts_of(run: str | Path, diagnostics: Path | None = None) -> Facts:
         "activity": _activity(simulated),
         "N_PRIOR": N_PRIOR,
         "PRIOR_SEED": PRIOR_SEED,
-        "statistics": _definitions(STATISTICS, code=True),
-        "model_checks": _definitions(MODEL_CHECKS, code=True),
-        "features": _definitions(FEATURES, code=True),
+        "statistics": _definitions(STATISTICS),
+        "model_checks": _definitions(MODEL_CHECKS),
+        "features": _definitions(FEATURES),
         "n_held_out": suite.n,
         "held_out_seed": suite.seed,
         "verdicts": verdicts,
-        "failed": verdicts[verdicts.verdict == VERDICTS[False]],
+        "failed": verdicts[verdicts.passed.eq(False)],
         "has_likelihood": "corrected" in {part.name for part in suite.parts},
         "t": tables,
         "best_and_worst": _extremes(tables),
@@ -163,16 +158,15 @@ def _verdicts(folder: Path, found: Path) -> tuple[Suite, pd.DataFrame]:
     if missing:
         raise ValueError(f"The diagnostics in {found} lack {', '.join(missing)}. {cure}")
     rows = [
-        {"part": part, **check._asdict(), "verdict": VERDICTS[check.passed]}
+        {"part": part, **check._asdict(), "verdict": check.verdict}
         for part, checks in finished.items()
         for check in checks
     ]
     return suite, pd.DataFrame(rows)
 
 
-def _definitions(meanings: dict[str, str], *, code: bool) -> pd.DataFrame:
-    names = [Markdown(f"`{name}`") if code else name for name in meanings]
-    return pd.DataFrame({"name": names, "meaning": list(meanings.values())})
+def _definitions(meanings: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame({"name": [Markdown(f"`{name}`") for name in meanings], "meaning": list(meanings.values())})
 
 
 def _n_summary(summary: RecordingSummary) -> int:
@@ -197,11 +191,10 @@ def _activity(simulated: Any) -> pd.DataFrame:
 def _extremes(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """Rows that the text names."""
     rows = tables["recovery_corrected" if "recovery_corrected" in tables else "recovery_raw"]
-    coverage = partial(min, key=lambda row: row["coverage90"])
     records = rows.to_dict("records")
     return {
         "least_contraction": min(records, key=lambda row: row["contraction"]),
         "most_contraction": max(records, key=lambda row: row["contraction"]),
-        "least_coverage": coverage(records),
+        "least_coverage": min(records, key=lambda row: row["coverage90"]),
         "most_coverage": max(records, key=lambda row: row["coverage90"]),
     }

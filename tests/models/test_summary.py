@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leakyflow.models.config import SummaryConfig
-from leakyflow.models.summary import RecordingSummary, Standardize, trace_channels
+from leakyflow.models.summary import CHANNELS, RecordingSummary, Standardize, trace_channels
 from leakyflow.recordings.recording import Recordings
 from tests.cases import simulated, simulator, spoiled
 
@@ -31,7 +31,7 @@ def inputs(recordings: Recordings, kind: str, patch: int, n_time: int = N_TIME) 
     if kind != "lstm":
         arrays["statistics"] = rng.normal(size=(10, N_STATISTICS)).astype(np.float32)
     if kind != "statistics":
-        arrays["trace"] = trace_channels(recordings, n_time, patch)
+        arrays |= trace_channels(recordings, n_time, patch)
     return {name: values[: len(recordings)] for name, values in arrays.items()}
 
 
@@ -41,12 +41,13 @@ def built(kind: str, patch: int = 25, seed: int = 1) -> RecordingSummary:
     shapes = {
         "frame": (1, N_FRAME),
         "statistics": (1, N_STATISTICS),
-        "trace": (1, N_TIME + -N_TIME % patch, 4),
+        "trace": (1, len(CHANNELS), N_TIME + -N_TIME % patch),
+        "n_samples": (1, 1),
     }
     wanted = {
         "frame",
         *(["statistics"] if kind != "lstm" else []),
-        *(["trace"] if kind != "statistics" else []),
+        *(["trace", "n_samples"] if kind != "statistics" else []),
     }
     network.build({name: shape for name, shape in shapes.items() if name in wanted})
     if "trace" in wanted:
@@ -59,19 +60,27 @@ def summarize(network: RecordingSummary, x: dict[str, np.ndarray]) -> np.ndarray
 
 
 @pytest.mark.parametrize("patch", PATCHES)
-def test_trace_holds_what_was_recorded_and_zero_in_the_padding(recordings, patch):
-    channels = trace_channels(recordings, N_TIME, patch)
-    assert channels.shape[1] % patch == 0
-    assert 0 <= channels.shape[1] - N_TIME < patch
-    for row, recording in zip(channels, recordings, strict=True):
-        n = recording.n_samples
-        expected = np.stack([recording.V, recording.I, recording.spikes, np.ones(n)], axis=-1)
-        np.testing.assert_array_equal(row[:n], expected)
-        assert np.all(row[n:] == 0)
+def test_trace_holds_what_was_recorded_and_how_long_it_is(recordings, patch):
+    inputs = trace_channels(recordings, N_TIME, patch)
+    trace, n_samples = inputs["trace"], inputs["n_samples"]
+    assert trace.shape[2] % patch == 0
+    assert 0 <= trace.shape[2] - N_TIME < patch
+    for channels, n, recording in zip(trace, n_samples, recordings, strict=True):
+        assert n == recording.n_samples
+        expected = np.stack([getattr(recording, name) for name in CHANNELS])
+        np.testing.assert_array_equal(channels[:, : recording.n_samples], expected)
 
 
 def test_every_recording_is_padded_to_the_longest_duration(recordings):
-    assert trace_channels(recordings, 300, 25).shape == (10, 300, 4)
+    assert trace_channels(recordings, 300, 25)["trace"].shape == (10, 3, 300)
+
+
+def test_rows_are_taken_in_the_shape_that_they_are_asked_for_in(recordings):
+    rows = np.array([[3, 1, 4], [1, 5, 9]])
+    some, everyone = trace_channels(recordings, N_TIME, 7, rows), trace_channels(recordings, N_TIME, 7)
+    assert some["trace"].shape == (2, 3, 3, N_TIME)
+    for name, values in some.items():
+        np.testing.assert_array_equal(values[1, 2], everyone[name][9])
 
 
 @pytest.mark.parametrize(("kind", "patch"), [("lstm", 1), ("lstm", 7), ("lstm", 25), ("both", 25), ("statistics", 25)])
@@ -80,10 +89,9 @@ def test_padding_has_no_influence_at_all(recordings, kind, patch):
     network = built(kind, patch)
     x = inputs(recordings, kind, patch)
     clean = inputs(Recordings.from_list(list(recordings)), kind, patch)
-    for name, values in x.items():
-        np.testing.assert_array_equal(clean[name], values)
     summary = summarize(network, x)
     assert np.isfinite(summary).all()
+    np.testing.assert_array_equal(summarize(network, clean), summary)
     longer = inputs(spoiled(recordings, extra=90), kind, patch, N_TIME + 90)
     np.testing.assert_allclose(summarize(network, longer), summary, atol=1e-6)
 
@@ -93,8 +101,9 @@ def test_a_valid_sample_has_influence(recordings):
     network = built("lstm", 7)
     x = inputs(recordings, "lstm", 7)
     changed = x["trace"].copy()
-    changed[np.arange(10), recordings.n_samples - 1, 0] += 20.0
-    pairs = {"frame": np.tile(x["frame"], (2, 1)), "trace": np.concatenate([x["trace"], changed])}
+    changed[np.arange(10), 0, recordings.n_samples - 1] += 20.0
+    pairs = {name: np.concatenate([values, values]) for name, values in x.items()}
+    pairs["trace"][10:] = changed
     both = summarize(network, pairs)
     assert np.all(np.abs(both[10:] - both[:10]).max(1) > 1e-4)
 

@@ -1,9 +1,11 @@
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
-from leakyflow.training.batches import Batches, prepare
+from leakyflow.models.network import Network
+from leakyflow.training.batches import prepare, training_batches
 from leakyflow.training.config import load_config
 from leakyflow.training.fit import train
 
@@ -13,25 +15,30 @@ def examples(tiny_run, tiny_dataset):
     return prepare(tiny_run.posterior.network, tiny_dataset, n=300)
 
 
-def rows_of(batches):
-    return [batches.order[i * batches.batch_size : (i + 1) * batches.batch_size] for i in range(len(batches))]
-
-
-def test_every_epoch_has_an_order_of_its_own_that_the_seed_fixes(examples):
+def test_every_epoch_has_an_order_of_its_own_that_the_seed_fixes():
     rows = np.arange(300)
-    first, second = (Batches(examples, rows, 32, seed=1) for _ in range(2))
-    second.on_epoch_end()
-    assert not np.array_equal(first.order, second.order)
-    assert np.array_equal(second.order, Batches(examples, rows, 32, seed=1, epoch=1).order)
-    assert not np.array_equal(first.order, Batches(examples, rows, 32, seed=2).order)
+    first = training_batches(rows, 32, seed=1, epoch=0)
+    assert np.array_equal(first, training_batches(rows, 32, seed=1, epoch=0))
+    for seed, epoch in ((1, 1), (2, 0)):
+        assert not np.array_equal(first, training_batches(rows, 32, seed=seed, epoch=epoch))
 
 
-def test_training_leaves_out_the_incomplete_batch_and_validation_keeps_it(examples):
-    rows = np.arange(300)
-    training, validation = Batches(examples, rows, 32, seed=1), Batches(examples, rows, 32)
-    assert {len(batch) for batch in rows_of(training)} == {32}
-    assert np.array_equal(np.concatenate(rows_of(validation)), rows)
-    assert validation[9]["inference_variables"].shape == (300 - 9 * 32, 4)
+def test_training_takes_each_row_once_and_leaves_out_the_incomplete_batch():
+    batches = training_batches(np.arange(300), 32, seed=1, epoch=0)
+    assert batches.shape == (9, 32)
+    assert len(np.unique(batches)) == batches.size
+
+
+@pytest.mark.parametrize("kind", ["statistics", "both"])
+def test_batches_of_several_steps_are_those_of_each_step(kind, tiny_config, tiny_dataset):
+    network = replace(tiny_config.network, summary=replace(tiny_config.network.summary, kind=kind))
+    examples = prepare(Network(network, tiny_config.simulator, seed=1), tiny_dataset, n=50)
+    rows = training_batches(np.arange(50), 20, seed=1, epoch=0)
+    together = examples.batch(rows)
+    for step in range(2):
+        one = keras.tree.map_structure(lambda values: values[step], together)  # noqa: B023
+        keras.tree.map_structure(np.testing.assert_array_equal, one, examples.batch(rows[step]))
+    assert examples.nbytes * 40 == sum(values.nbytes for values in keras.tree.flatten(together))
 
 
 def test_local_coordinates_are_of_the_scale_of_a_standard_normal(examples):

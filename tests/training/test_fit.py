@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from leakyflow.simulator.dataset import make_dataset
-from leakyflow.training import fit
+from leakyflow.training import batches, fit, steps
 from leakyflow.training.config import load_config
-from leakyflow.training.fit import Checkpoint, EpochEnd, train
+from leakyflow.training.fit import Checkpoint, train
 from leakyflow.training.run import CONFIG, HISTORY, LAST, NETWORK, RECORD, load_posterior
 from tests.room import little_room
 
@@ -31,11 +31,20 @@ def assert_same_weights(folder, other):
 
 
 def killed_mid_epoch(monkeypatch):
-    def on_train_batch_end(self, batch, logs=None):
-        if len(self.checkpoint.history) == 1 and batch >= 5:
-            raise Killed
+    calls = []
 
-    monkeypatch.setattr(EpochEnd, "on_train_batch_end", on_train_batch_end)
+    def training_batches(*arguments, epoch, **options):
+        calls.append(epoch)
+        return batches.training_batches(*arguments, epoch=epoch, **options)
+
+    def validate(self, batch):
+        if len(calls) == 2:  # all steps of the second epoch are done, and nothing of it is on disk
+            raise Killed
+        return measure(self, batch)
+
+    measure = steps._JaxSteps.validate
+    monkeypatch.setattr(fit, "training_batches", training_batches)
+    monkeypatch.setattr(steps._JaxSteps, "validate", validate)
 
 
 def killed_between_two_files(monkeypatch):

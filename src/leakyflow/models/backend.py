@@ -8,8 +8,25 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
 
-__all__ = ["InvertibleLayer", "Tensor", "bf", "find_permutation", "serializable"]
+import keras
+import numpy as np
+
+__all__ = [
+    "DEVICES",
+    "InvertibleLayer",
+    "Tensor",
+    "bf",
+    "blank_weights",
+    "find_permutation",
+    "mean_over_devices",
+    "serializable",
+]
+
+# The axis along which JAX's devices share a training batch.
+DEVICES = "device"
 
 
 @contextmanager
@@ -35,3 +52,29 @@ with _logging_left_alone(), warnings.catch_warnings():
     from bayesflow.types import Tensor
     from bayesflow.utils import find_permutation
     from bayesflow.utils.serialization import serializable
+
+
+def mean_over_devices(values: Tensor) -> Tensor:
+    """Mean over the devices that share a training batch; elsewhere, the values themselves."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        if DEVICES in jax.sharding.get_abstract_mesh().manual_axes:
+            return jax.lax.pmean(values, DEVICES)
+    return values
+
+
+@contextmanager
+def blank_weights() -> Iterator[None]:
+    """Let layers that are built meanwhile begin with zeros, for weights that are read next.
+
+    To draw initial weights takes longer than all else about loading a network: each operation of an initializer, and of
+    a random permutation, is compiled by itself.
+    """
+    add_weight = keras.Layer.add_weight
+
+    def add_blank(layer: keras.Layer, *args: Any, initializer: Any = None, **settings: Any) -> keras.Variable:
+        return add_weight(layer, *args, initializer=np.zeros, **settings)
+
+    with patch.object(keras.Layer, "add_weight", add_blank), patch.object(keras.random, "shuffle", lambda x: x):
+        yield

@@ -5,7 +5,7 @@ from typing import Any, no_type_check
 
 import keras
 
-from leakyflow.models.backend import InvertibleLayer, Tensor, bf, find_permutation, serializable
+from leakyflow.models.backend import InvertibleLayer, Tensor, bf, find_permutation, mean_over_devices, serializable
 from leakyflow.models.config import FlowConfig
 
 __all__ = ["InvertibleBatchNormalization", "build_flow"]
@@ -63,7 +63,8 @@ class InvertibleBatchNormalization(InvertibleLayer):
         mean, variance = self.moving_mean, self.moving_variance
         if training:
             axes = tuple(range(len(x.shape) - 1))
-            mean, variance = keras.ops.moments(x, axes=axes)
+            mean = mean_over_devices(keras.ops.mean(x, axis=axes))
+            variance = mean_over_devices(keras.ops.mean(keras.ops.square(x - mean), axis=axes))
             self.moving_mean.assign(self._moved(self.moving_mean, mean))
             self.moving_variance.assign(self._moved(self.moving_variance, variance))
         log_slope = self._log_slope(variance)

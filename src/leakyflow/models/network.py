@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 from jaxtyping import Float32
 
-from leakyflow.models.backend import bf
+from leakyflow.models.backend import bf, blank_weights
 from leakyflow.models.config import NetworkConfig
 from leakyflow.models.flow import build_flow
 from leakyflow.models.frame import Frame, frame_features, laplace_frame, prior_frame
@@ -37,21 +38,23 @@ class Network:
     Args:
         config: Which networks.
         simulator: What they are trained on.
-        seed: Of the initial weights.
+        seed: Of the initial weights; None leaves them 0, for `load_weights` to replace.
     """
 
-    def __init__(self, config: NetworkConfig, simulator: SimulatorConfig, *, seed: int) -> None:
+    def __init__(self, config: NetworkConfig, simulator: SimulatorConfig, *, seed: int | None) -> None:
         self.config = config
         self.simulator = simulator
         shapes = self._shapes()
-        # Last: the initial weights come from Python's global random numbers, of which others may take some.
-        keras.utils.set_random_seed(seed)
+        if seed is not None:
+            # Last: the initial weights come from Python's global random numbers, of which others may take some.
+            keras.utils.set_random_seed(seed)
         self.approximator = bf.ContinuousApproximator(
             inference_network=build_flow(config.flow),
             summary_network=RecordingSummary(config.summary.__dict__),
             standardize=None,
         )
-        self.approximator.build(shapes)
+        with blank_weights() if seed is None else nullcontext():
+            self.approximator.build(shapes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,8 +80,7 @@ class Network:
             return features.arrays
         if recordings is None:
             raise ValueError("This network reads the raw trace: pass the recordings beside their features.")
-        trace = trace_channels(recordings, self.simulator.n_time, self.config.summary.patch)
-        return features.arrays | {"trace": trace}
+        return features.arrays | trace_channels(recordings, self.simulator.n_time, self.config.summary.patch)
 
     def adapt(self, arrays: dict[str, Float32[np.ndarray, "dataset feature"]], recordings: Recordings | None) -> None:
         """Take means and SDs of the inputs from the training set, or enough of it.
@@ -116,7 +118,7 @@ class Network:
         n = len(keras.tree.flatten(arguments)[0])
         size = max(16, 1 << (n - 1).bit_length())
         rows = np.minimum(np.arange(size), n - 1)
-        padded = keras.tree.map_structure(lambda x: keras.ops.convert_to_tensor(x[rows]), arguments)
+        padded = keras.tree.map_structure(lambda x: x[rows], arguments)
         return keras.tree.map_structure(lambda x: keras.ops.convert_to_numpy(x)[:n], self._compiled[name](*padded))
 
     @cached_property
@@ -180,7 +182,7 @@ class Network:
 
 
 def _compile(function: Callable) -> Callable:
-    """Compile a function of tensors by what the backend has."""
+    """Compile a function of tensors by what the backend has; it then takes arrays, too."""
     match keras.backend.backend():
         case "jax":
             import jax
@@ -193,4 +195,5 @@ def _compile(function: Callable) -> Callable:
         case _:
             import torch
 
-            return torch.no_grad()(function)
+            to_tensor = keras.ops.convert_to_tensor
+            return torch.no_grad()(lambda *arrays: function(*keras.tree.map_structure(to_tensor, arrays)))

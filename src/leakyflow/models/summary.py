@@ -4,13 +4,17 @@ from typing import Any, no_type_check
 
 import keras
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 
 from leakyflow.models.backend import Tensor, bf, serializable
 from leakyflow.models.config import SummaryConfig
+from leakyflow.models.recurrent import last_state
 from leakyflow.recordings.recording import Recordings
 
-__all__ = ["RecordingSummary", "Standardize", "trace_channels"]
+__all__ = ["CHANNELS", "RecordingSummary", "Standardize", "trace_channels"]
+
+
+CHANNELS = ("V", "I", "spikes")
 
 
 @serializable("leakyflow.models")
@@ -33,14 +37,18 @@ class Standardize(keras.layers.Layer):
         """Standardize x of shape (..., feature)."""
         return keras.ops.arcsinh((x - self.mean) / self.sd)
 
+    def one(self, x: Tensor, feature: int) -> Tensor:
+        """Standardize one of the features, x of any shape."""
+        return keras.ops.arcsinh((x - self.mean[feature]) / self.sd[feature])
+
 
 @serializable("leakyflow.models")
 class RecordingSummary(bf.networks.SummaryNetwork):
     """The summary network of all three kinds.
 
     Its input is a dictionary: "frame" (features of the local coordinates), and, as the configuration asks,
-    "statistics" and "trace" of shape (dataset, time, channel) with the channels voltage, current, spike and valid.
-    The summary is the last dense layer of each branch, followed by the frame.
+    "statistics", or "trace" of shape (dataset, channel, time), with the `CHANNELS`, and its "n_samples" of shape
+    (dataset, 1). The summary is the last dense layer of each branch, followed by the frame.
 
     Args:
         summary: Settings, as `SummaryConfig` takes them.
@@ -81,15 +89,15 @@ class RecordingSummary(bf.networks.SummaryNetwork):
         return super().get_config() | {"summary": self.summary}
 
     def build(self, input_shape: dict[str, tuple[int, ...]]) -> None:
-        """Build every branch; shapes are (dataset, feature) and (dataset, time, channel)."""
-        for name, shape in input_shape.items():
-            self.standardize[name].build((*shape[:-1], 2) if name == "trace" else shape)
+        """Build every branch; shapes are those of the inputs."""
+        for name, layer in self.standardize.items():
+            layer.build((1, 2) if name == "trace" else input_shape[name])
         n_frame = input_shape["frame"][-1]
         if self.settings.statistics:
             self.branches["statistics"].build((None, input_shape["statistics"][-1] + n_frame))
         if self.settings.trace:
             units = self.settings.lstm_units
-            self.recurrent[0].build((None, None, 4 * self.settings.patch))
+            self.recurrent[0].build((None, None, len(CHANNELS) * self.settings.patch + 1))
             self.recurrent[1].build((None, None, units))
             self.branches["trace"].build((None, units + n_frame))
         self.built = True
@@ -106,27 +114,37 @@ class RecordingSummary(bf.networks.SummaryNetwork):
             statistics = self.standardize["statistics"](x["statistics"])
             parts.append(self.branches["statistics"](keras.ops.concatenate([statistics, frame], axis=-1)))
         if self.settings.trace:
-            state = self._read(x["trace"])
+            state = self._read(x["trace"], x["n_samples"])
             parts.append(self.branches["trace"](keras.ops.concatenate([state, frame], axis=-1)))
         return keras.ops.concatenate([*parts, frame], axis=-1)
 
-    def _read(self, trace: Tensor) -> Tensor:
+    def _read(self, trace: Tensor, n_samples: Tensor) -> Tensor:
         """Last state of the LSTM at the end of each recording."""
-        valid = trace[..., 3:]
-        scaled = self.standardize["trace"](trace[..., :2])
-        channels = keras.ops.concatenate([scaled, trace[..., 2:]], axis=-1) * valid
-        n_patches = trace.shape[1] // self.settings.patch
-        patches = keras.ops.reshape(channels, (-1, n_patches, 4 * self.settings.patch))
-        valid = keras.ops.reshape(valid, (-1, n_patches, self.settings.patch))
-        mask = keras.ops.any(valid > 0, axis=-1)
-        return self.recurrent[1](self.recurrent[0](patches, mask=mask), mask=mask)
+        patch, ops = self.settings.patch, keras.ops
+        n_patches = trace.shape[2] // patch
+        scale = self.standardize["trace"]
+        channels = [scale.one(trace[:, 0], 0), scale.one(trace[:, 1], 1), trace[:, 2]]
+        valid = ops.arange(trace.shape[2], dtype="float32") < n_samples
+        channels = [ops.reshape(ops.where(valid, x, 0.0), (-1, n_patches, patch)) for x in channels]
+        begun = n_samples - patch * ops.arange(n_patches, dtype="float32")
+        share = ops.clip(begun / patch, 0.0, 1.0)[..., None]
+        return last_state(self.recurrent, ops.concatenate([*channels, share], axis=-1), share[..., 0] > 0)
 
 
-def trace_channels(recordings: Recordings, n_time: int, patch: int) -> Float32[np.ndarray, "dataset time channel"]:
-    """Voltage, current, spike and valid, padded to whole patches of at least n_time samples; 0 wherever padded."""
-    n, width = recordings.V.shape
-    channels = np.zeros((n, -(-max(n_time, width) // patch) * patch, 4), np.float32)
-    valid = np.arange(width) < recordings.n_samples[:, None]
-    for channel, values in enumerate((recordings.V, recordings.I, recordings.spikes, valid)):
-        channels[:, :width, channel] = np.where(valid, values, 0.0)
-    return channels
+def trace_channels(
+    recordings: Recordings, n_time: int, patch: int, rows: Int[np.ndarray, "*dataset"] | None = None
+) -> dict[str, Float32[np.ndarray, "*dataset channel time"] | Float32[np.ndarray, "*dataset 1"]]:
+    """Inputs that hold the raw trace: its channels, padded to whole patches of at least n_time samples, and its length.
+
+    Args:
+        recordings: All of them.
+        n_time: Samples of the longest that the network takes.
+        patch: Samples of a patch.
+        rows: Those wanted, in any shape; all by default.
+    """
+    rows = np.arange(len(recordings)) if rows is None else rows
+    width = recordings.V.shape[1]
+    trace = np.zeros((*rows.shape, len(CHANNELS), -(-max(n_time, width) // patch) * patch), np.float32)
+    for channel, name in enumerate(CHANNELS):
+        trace[..., channel, :width] = getattr(recordings, name)[rows]
+    return {"trace": trace, "n_samples": recordings.n_samples[rows][..., None].astype(np.float32)}

@@ -1,7 +1,5 @@
 """Batches for training: everything that need not be computed twice is computed once."""
 
-from typing import Any
-
 import keras
 import numpy as np
 from jaxtyping import Float32, Int
@@ -9,10 +7,12 @@ from rich.progress import track
 
 from leakyflow.models.frame import Frame, to_frame
 from leakyflow.models.network import Features, Network
+from leakyflow.models.summary import trace_channels
 from leakyflow.recordings.recording import Recordings
 from leakyflow.simulator.dataset import CHUNK, Dataset
+from leakyflow.training.steps import Batch
 
-__all__ = ["Batches", "Examples", "prepare"]
+__all__ = ["Examples", "prepare", "training_batches"]
 
 
 class Examples:
@@ -45,58 +45,27 @@ class Examples:
         recordings = None if self.recordings is None else self.recordings.take(rows)
         self.network.adapt({name: value[rows] for name, value in self.features.arrays.items()}, recordings)
 
-    def batch(self, rows: Int[np.ndarray, " row"]) -> dict[str, Any]:
-        """What BayesFlow's approximator takes."""
+    def batch(self, rows: Int[np.ndarray, "*step row"]) -> Batch:
+        """What BayesFlow's approximator takes; the rows of several steps give their batches along a leading axis."""
         arrays = {name: value[rows] for name, value in self.features.arrays.items()}
-        features = self.features._replace(arrays=arrays)
-        recordings = None if self.recordings is None else self.recordings.take(rows)
-        return {"inference_variables": self.w[rows], "summary_variables": self.network.inputs(features, recordings)}
+        if self.recordings is not None:
+            n_time, patch = self.network.simulator.n_time, self.network.config.summary.patch
+            arrays |= trace_channels(self.recordings, n_time, patch, rows)
+        return {"inference_variables": self.w[rows], "summary_variables": arrays}
+
+    @property
+    def nbytes(self) -> int:
+        """Of one example in a batch."""
+        return sum(values.nbytes for values in keras.tree.flatten(self.batch(np.arange(1))))
 
 
-class Batches(keras.utils.PyDataset):
-    """Batches of some examples. The order within an epoch depends on the seed and the epoch alone.
-
-    Args:
-        examples: All of them.
-        rows: Those used.
-        batch_size: Examples in a batch; the last, smaller one is left out of training and kept in validation.
-        seed: Of the order; None keeps the rows in place.
-        epoch: The first to come, so that a resumed run sees what an uninterrupted one would.
-    """
-
-    def __init__(
-        self,
-        examples: Examples,
-        rows: Int[np.ndarray, " row"],
-        batch_size: int,
-        *,
-        seed: int | None = None,
-        epoch: int = 0,
-    ) -> None:
-        super().__init__()
-        self.examples = examples
-        self.rows = rows
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = epoch
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        self.order = self.rows
-        if self.seed is not None:
-            self.order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
-
-    def __len__(self) -> int:
-        whole, rest = divmod(len(self.rows), self.batch_size)
-        return whole + (self.seed is None and rest > 0)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return self.examples.batch(self.order[index * self.batch_size : (index + 1) * self.batch_size])
-
-    def on_epoch_end(self) -> None:
-        """Shuffle for the next epoch."""
-        self.epoch += 1
-        self._shuffle()
+def training_batches(
+    rows: Int[np.ndarray, " row"], batch_size: int, *, seed: int, epoch: int
+) -> Int[np.ndarray, "step batch"]:
+    """The rows of each step of an epoch, in an order that depends on seed and epoch alone; the rest is left out."""
+    n_steps = len(rows) // batch_size
+    order = np.random.default_rng([seed, epoch]).permutation(rows)
+    return order[: n_steps * batch_size].reshape(n_steps, batch_size)
 
 
 def prepare(network: Network, dataset: Dataset, *, n: int, progress: bool = False) -> Examples:

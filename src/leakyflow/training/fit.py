@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from jaxtyping import Float32, Int
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
 from leakyflow.simulator.dataset import Dataset
-from leakyflow.training.batches import Batches, Examples, prepare
+from leakyflow.training.batches import Examples, prepare, training_batches
 from leakyflow.training.config import Config, load_config
 from leakyflow.training.run import CONFIG, HISTORY, LAST, NETWORK, RECORD, load_posterior, replacing, versions
 from leakyflow.training.schedule import Schedule
+from leakyflow.training.steps import Steps, compiled_steps
 
 __all__ = ["Run", "train"]
 
@@ -24,6 +26,8 @@ History = list[dict[str, float]]
 COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
 TENSORBOARD = "tensorboard"  # within a run's folder
 EVERY = 50  # steps between two points of the live view
+# Steps that are compiled into one call: as many as their batches fit into this memory, and no more than this.
+BYTES_TOGETHER, MOST_TOGETHER = 2**25, 50
 # Examples that means and SDs of the inputs are taken from.
 N_ADAPT = 2**13
 
@@ -69,7 +73,7 @@ def train(
     """
     folder = Path(out)
     _check(config, dataset, folder, resume)
-    live = [_live_view(folder)] if tensorboard else []
+    live = _live_view(folder) if tensorboard else None
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / CONFIG) as path:
         path.write_text(config.to_toml())
@@ -83,31 +87,57 @@ def train(
 
 
 def _fit(
-    config: Config, network: Network, examples: Examples, folder: Path, progress: bool, live: list["LiveView"]
+    config: Config, network: Network, examples: Examples, folder: Path, progress: bool, live: "LiveView | None"
 ) -> History:
     training = config.training
     rows = np.arange(len(examples))
     training_rows, validation_rows = rows[: training.n_training], rows[training.n_training :]
     examples.adapt(training_rows[:N_ADAPT])
     model = network.approximator
-    steps = training.n_training // training.batch_size
+    n_steps = training.n_training // training.batch_size
     clip = training.gradient_clip or None
-    model.compile(optimizer=keras.optimizers.Adam(Schedule(training, steps), global_clipnorm=clip))
+    model.compile(optimizer=keras.optimizers.Adam(Schedule(training, n_steps), global_clipnorm=clip))
     model.optimizer.build(model.trainable_variables)
     checkpoint = Checkpoint(network, folder)
-    epoch = len(checkpoint.history)
-    if epoch < training.epochs and not checkpoint.stalled(training.early_stopping):
-        with _progress(progress) as bar:
-            model.fit(
-                dataset=Batches(examples, training_rows, training.batch_size, seed=training.seed, epoch=epoch),
-                validation_data=Batches(examples, validation_rows, 4 * training.batch_size),
-                epochs=training.epochs,
-                initial_epoch=epoch,
-                shuffle=False,  # Batches shuffles; Keras would shuffle their order by a state of its own
-                callbacks=[EpochEnd(checkpoint, training.early_stopping, bar, steps), *live],
-                verbose=0,
-            )
-    return checkpoint.history
+    history = checkpoint.history
+    steps = compiled_steps(model, training.batch_size)
+    n_together = int(np.clip(BYTES_TOGETHER // (examples.nbytes * training.batch_size), 1, MOST_TOGETHER))
+    with _progress(progress) as bar:
+        task = bar.add_task("training", total=training.epochs * n_steps, completed=len(history) * n_steps)
+        while len(history) < training.epochs and not checkpoint.stalled(training.early_stopping):
+            began, losses, epoch = time.perf_counter(), [], len(history)
+            order = training_batches(training_rows, training.batch_size, seed=training.seed, epoch=epoch)
+            for some in np.array_split(order, -(-n_steps // n_together)):
+                losses.append(steps.train(examples.batch(some)))
+                if len(losses) > 1:  # the next batches are prepared while these steps run
+                    losses[-2] = np.asarray(losses[-2])
+                bar.advance(task, len(some))
+            loss = float(np.concatenate(losses).mean())
+            val_loss = _validation(steps, examples, validation_rows, 4 * training.batch_size)
+            _check_finite(loss, val_loss, epoch)
+            steps.store()
+            rate, seconds = float(model.optimizer.learning_rate), round(time.perf_counter() - began, 3)
+            row = dict(zip(COLUMNS, (epoch + 1, loss, val_loss, rate, seconds), strict=True))
+            checkpoint.save(row)
+            if live:
+                live.epoch(row, np.concatenate(losses))
+            description = f"epoch {epoch + 1}/{training.epochs}  loss {loss:.3f}  validation {val_loss:.3f}"
+            bar.update(task, description=description)
+    return history
+
+
+def _validation(steps: Steps, examples: Examples, rows: Int[np.ndarray, " row"], size: int) -> float:
+    """Mean loss over the validation set."""
+    parts = [rows[first : first + size] for first in range(0, len(rows), size)]
+    return sum(len(part) * steps.validate(examples.batch(part)) for part in parts) / len(rows)
+
+
+def _check_finite(loss: float, val_loss: float, epoch: int) -> None:
+    if not (np.isfinite(loss) and np.isfinite(val_loss)):
+        raise ValueError(
+            f"The loss must stay finite, got {loss} in training and {val_loss} in validation at epoch {epoch + 1}. "
+            "Lower `learning_rate` or set `gradient_clip`, and train in another folder; epochs so far are kept."
+        )
 
 
 class Checkpoint:
@@ -155,54 +185,7 @@ class Checkpoint:
         return patience > 0 and len(losses) - int(np.argmin(losses or [0.0])) > patience
 
 
-class EpochEnd(keras.callbacks.Callback):
-    """Checkpoint, progress bar and early stopping."""
-
-    def __init__(self, checkpoint: Checkpoint, patience: int, bar: Progress, steps: int) -> None:
-        super().__init__()
-        self.checkpoint = checkpoint
-        self.patience = patience
-        self.bar = bar
-        self.steps = steps
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Show where a resumed run stands."""
-        done = len(self.checkpoint.history) * self.steps
-        self.task = self.bar.add_task("training", total=self.params["epochs"] * self.steps, completed=done)
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Start the clock."""
-        self.began = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Move the bar."""
-        self.bar.advance(self.task)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Save, or refuse to go on from a loss that is not finite."""
-        assert logs is not None  # Keras always gives them
-        loss, val_loss = float(logs["loss"]), float(logs["val_loss"])
-        if not (np.isfinite(loss) and np.isfinite(val_loss)):
-            raise ValueError(
-                f"The loss must stay finite, got {loss} in training and {val_loss} in validation at epoch {epoch + 1}. "
-                "Lower `learning_rate` or set `gradient_clip`, and train in another folder; epochs so far are kept."
-            )
-        self.checkpoint.save(
-            {
-                "epoch": epoch + 1,
-                "loss": loss,
-                "val_loss": val_loss,
-                "learning_rate": float(self.model.optimizer.learning_rate),
-                "seconds": round(time.perf_counter() - self.began, 3),
-            }
-        )
-        epochs = self.params["epochs"]
-        description = f"epoch {epoch + 1}/{epochs}  loss {loss:.3f}  validation {val_loss:.3f}"
-        self.bar.update(self.task, description=description)
-        self.model.stop_training = self.checkpoint.stalled(self.patience)
-
-
-class LiveView(keras.callbacks.Callback):
+class LiveView:
     """Losses as TensorBoard shows them.
 
     Args:
@@ -210,24 +193,15 @@ class LiveView(keras.callbacks.Callback):
     """
 
     def __init__(self, writer: Any) -> None:
-        super().__init__()
         self.writer = writer
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note where steps are counted from."""
-        self.first_step = epoch * self.params["steps"]
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Now and then, the mean loss of the epoch so far."""
-        if logs and batch % EVERY == EVERY - 1:
-            self.writer.add_scalar("step/loss", float(logs["loss"]), self.first_step + batch + 1)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Losses and learning rate of the epoch."""
-        assert logs is not None
-        rate = float(self.model.optimizer.learning_rate)
-        for name, value in {"loss": logs["loss"], "val_loss": logs["val_loss"], "learning_rate": rate}.items():
-            self.writer.add_scalar(f"epoch/{name}", float(value), epoch + 1)
+    def epoch(self, row: dict[str, float], losses: Float32[np.ndarray, " step"]) -> None:
+        """Losses and learning rate of an epoch, and within it the mean loss of each `EVERY` steps."""
+        first = int(row["epoch"] - 1) * len(losses)
+        for end in range(EVERY, len(losses) + 1, EVERY):
+            self.writer.add_scalar("step/loss", float(losses[end - EVERY : end].mean()), first + end)
+        for name in ("loss", "val_loss", "learning_rate"):
+            self.writer.add_scalar(f"epoch/{name}", row[name], int(row["epoch"]))
         self.writer.flush()
 
 

@@ -17,15 +17,18 @@ import numpy as np
 import pandas as pd
 
 import leakyflow as lf
-from leakyflow.diagnostics.suite import CHECKS
+from accuracy import log_density, markdown, scores
+from leakyflow.diagnostics.suite import DIAGNOSTICS, Suite
 from leakyflow.diagnostics.typicality import TYPICALITY
 from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
+from leakyflow.report.settings import described
+from leakyflow.simulator.distributions import AbstractDistribution
+from leakyflow.simulator.prior import Observed
 from leakyflow.training.config import Config
 from leakyflow.training.run import CONFIG, HISTORY, NETWORK, RECORD, SHIPPED, read_record
 
 HELD_OUT_SEED, N_HELD_OUT = 5_000_000, 5000
-VERDICTS = {True: "pass", False: "FAIL", None: "limit"}
 WARNINGS = {
     "standard": """\
 - For recordings of cells: their membrane noise is not 0.3 mV / sqrt(ms), their threshold is not hard, and their reset
@@ -45,40 +48,31 @@ WARNINGS = {
 def density(posterior: Posterior, n: int, seed: int) -> np.ndarray:
     """Negative log density of the true normal scores, of recordings that no network has seen."""
     dataset = lf.make_dataset(posterior.network, n, seed=seed)
-    prior, truth = posterior.prior, dataset.parameters()
-    columns = {name: np.asarray(getattr(truth, name))[:, None] for name in posterior.names}
-    log_q = posterior.log_prob(dataset.recordings(), columns)[:, 0]
-    return -(log_q + prior.log_det_jacobian(prior.to_unconstrained(truth)))
+    return -log_density(posterior, dataset.recordings(), scores(posterior.network, dataset)[:, None])[:, 0]
 
 
-def markdown(table: pd.DataFrame) -> str:
+def as_table(frame: pd.DataFrame) -> str:
     """A table, without its index."""
-    lines = [list(table.columns), ["---"] * table.shape[1], *table.astype(str).to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown("| " + " | ".join(frame.columns) + " |", frame.astype(str).to_numpy().tolist())
 
 
-def said(entry: float | dict) -> str:
-    """A number or a distribution, in words."""
-    if not isinstance(entry, dict):
-        return f"{entry:g}"
-    if "observed" in entry:
-        return f"read off each recording, in simulations {said(entry['observed'])}"
-    kind, *arguments = entry.items()
-    return f"{kind[1]} ({', '.join(f'{name} {value:g}' for name, value in arguments)})"
+def said(entry: float | AbstractDistribution | Observed) -> str:
+    """What is known of a parameter, in words."""
+    if isinstance(entry, Observed):
+        return f"read off each recording, in simulations {described(entry.observed)}"
+    return described(entry)
 
 
 def card(run: Path, config: Config, record: dict) -> str:
     """What the network was trained on, what was found of it, and when not to use it."""
     history = pd.read_csv(run / HISTORY)
-    checks = json.loads((run / "diagnostics" / CHECKS).read_text())["parts"]
-    rows = [
-        (part, what, found, bound, VERDICTS[passed]) for part in checks for what, found, bound, passed in checks[part]
-    ]
+    found = Suite(run, run / DIAGNOSTICS).finished()
+    rows = [(part, *check[:3], check.verdict) for part, checks in found.items() for check in checks]
     verdicts = pd.DataFrame(rows, columns=["part", "check", "found", "bound", "verdict"])
-    recovery = pd.read_csv(run / "diagnostics" / "recovery_raw.csv").round(3)
+    recovery = pd.read_csv(run / DIAGNOSTICS / "recovery_raw.csv").round(3)
     shortest, longest = config.simulator.duration
     held_out, versions = record["held_out"], ", ".join(f"{k} {v}" for k, v in record["versions"].items())
-    priors = "\n".join(f"- `{name}`: {said(entry)}" for name, entry in config.simulator.parameters.model_dump().items())
+    priors = "\n".join(f"- `{name}`: {said(entry)}" for name, entry in config.simulator.parameters.root.items())
     return f"""# `{config.name}`
 
 Takes recordings of {shortest:g} to {longest:g} ms at dt {config.simulator.dt:g} ms; infers
@@ -106,11 +100,11 @@ The mean negative log density of the true normal scores of {held_out["n"]:,} hel
 
 ## What `leakyflow diagnose {config.name}` found
 
-{markdown(verdicts)}
+{as_table(verdicts)}
 
 The network's own draws, before any correction:
 
-{markdown(recovery)}
+{as_table(recovery)}
 """
 
 

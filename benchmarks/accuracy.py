@@ -5,7 +5,6 @@
     SBI_ENVIRONMENT/bin/python benchmarks/accuracy_sbi.py runs/accuracy/standard nsf     # maf, lstm
     python benchmarks/accuracy.py reference --preset standard
     python benchmarks/accuracy.py measure --preset standard
-    python benchmarks/accuracy.py speed --preset standard
     python benchmarks/accuracy.py table
     python benchmarks/accuracy.py real --files cell.abf:12:1100:1900 other.ibw::600:1000
 
@@ -43,7 +42,7 @@ HELD_OUT_SEED = 2_000_000
 # Held-out recordings: all for the density, the first ones for what needs the reference.
 N_TEST, N_REFERENCE = 2000, 100
 N_TRAIN, N_TRACES = 100_000, 20_000
-N_DRAWS, N_SPEED = 1000, 12
+N_DRAWS = 1000
 PATCH = 25
 
 
@@ -78,7 +77,7 @@ def export(config: Config) -> None:
             recordings = dataset.recordings(slice(first, first + 2000))
             statistics.append(summary_statistics(recordings, compress(recordings)))
             if first < n_traces:
-                traces.append(trace_channels(recordings, config.simulator.n_time, PATCH))
+                traces.append(raw_traces(recordings, config.simulator.n_time))
         columns[name] = {
             "z": scores(config, dataset).astype(np.float32),
             "statistics": np.concatenate(statistics),
@@ -89,6 +88,13 @@ def export(config: Config) -> None:
     for name, arrays in columns.items():
         arrays["statistics"] = np.arcsinh((arrays["statistics"] - mean) / sd).astype(np.float32)
         np.savez(folder / f"{name}.npz", recordings=N_REFERENCE, **arrays)
+
+
+def raw_traces(recordings: lf.Recordings, n_time: int) -> np.ndarray:
+    """Voltage, current, spikes and what is valid, of shape (dataset, time, channel)."""
+    inputs = trace_channels(recordings, n_time, PATCH)
+    valid = np.arange(inputs["trace"].shape[2]) < inputs["n_samples"]
+    return np.stack([*np.where(valid, np.moveaxis(inputs["trace"], 1, 0), 0.0), valid], axis=-1)
 
 
 # --- networks
@@ -308,31 +314,6 @@ def timed(posterior: Posterior, recordings: lf.Recordings, correct: bool) -> tup
     return draws, {"seconds_per_recording": float(np.median(times[2:]))}
 
 
-def speed(config: Config) -> None:
-    """The sampler and the corrected network in turns, on the same recordings, so that other work slows both."""
-    recordings, posterior = held_out(config).recordings(slice(N_SPEED)), lf.load_posterior(config.name)
-    times: dict[str, list[float]] = {"reference": [], "corrected": [], "raw": []}
-    for compiled in (False, True):
-        for recording in recordings:
-            calls = {
-                "reference": partial(lf.reference_posterior, recording, config, n_draws=N_DRAWS, seed=1),
-                "corrected": partial(posterior.sample, recording, n_draws=N_DRAWS, seed=1),
-                "raw": partial(posterior.sample, recording, n_draws=N_DRAWS, seed=1, correct=False),
-            }
-            for name, call in calls.items():
-                began = time.perf_counter()
-                call()
-                if compiled:
-                    times[name].append(time.perf_counter() - began)
-    row = {name: float(np.median(values)) for name, values in times.items()}
-    ratios = np.array(times["reference"]) / np.array(times["corrected"])
-    row |= {"ratio": float(np.median(ratios)), "recordings": N_SPEED}
-    path = RESULTS / "speed.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(kept | {config.name: row}, indent=2) + "\n")
-    print(row)
-
-
 # --- real recordings
 
 
@@ -406,7 +387,7 @@ def table() -> None:
 def main() -> None:
     """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("data", "train", "reference", "measure", "speed", "real", "table"))
+    parser.add_argument("step", choices=("data", "train", "reference", "measure", "real", "table"))
     parser.add_argument("--preset", default="standard", help="standard or recording")
     parser.add_argument("--only", nargs="*", default=[], help="networks to train; all by default")
     parser.add_argument("--files", nargs="*", default=[], help="FILE:SWEEP:START:STOP")
@@ -421,8 +402,6 @@ def main() -> None:
             reference(config)
         case "measure":
             measure(config)
-        case "speed":
-            speed(config)
         case "table":
             table()
         case _:

@@ -1,6 +1,6 @@
 """How far is a training step from the machine's own speed, and how much memory does training take?
 
-    python benchmarks/training.py
+    JAX_NUM_CPU_DEVICES=2 python benchmarks/training.py
     python benchmarks/training.py --memory FOLDER
 
 The first compares, for each network, the time of a training step with the time that its floating-point
@@ -24,7 +24,7 @@ from leakyflow.models.config import SummaryConfig
 from leakyflow.training.config import Config
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
-N_SIMULATIONS, N_EPOCHS, BATCH = 5_400, 4, 256
+N_SIMULATIONS, N_REPEATS = 12_800, 6
 
 
 def variants() -> dict[str, Config]:
@@ -66,24 +66,33 @@ def step_operations(config: Config) -> float:
     return 3.0 * per_row * config.training.batch_size
 
 
-def step_seconds(config: Config, folder: Path) -> float:
-    """Seconds of a training step: the fastest epoch after the first, which compiles."""
-    training = replace(config.training, n_simulations=N_SIMULATIONS, epochs=N_EPOCHS, batch_size=BATCH)
-    config = replace(config, training=training)
-    dataset = lf.make_dataset(config, N_SIMULATIONS, seed=1)
-    run = lf.train(config, dataset, out=folder)
-    return min(row["seconds"] for row in run.history[1:]) / (training.n_training // BATCH)
+def step_seconds(config: Config, n: int = N_SIMULATIONS) -> float:
+    """Seconds of a training step on all of JAX's devices: of the fastest of many calls, after the first compiles."""
+    from leakyflow.models.network import Network
+    from leakyflow.training.batches import prepare, training_batches
+    from leakyflow.training.fit import give_optimizer, in_calls
+    from leakyflow.training.steps import compiled_steps
+
+    config = replace(config, training=replace(config.training, n_simulations=n))
+    network = Network(config.network, config.simulator, seed=1)
+    examples = prepare(network, lf.make_dataset(config, n, seed=1), n=n)
+    examples.adapt(np.arange(n))
+    give_optimizer(network.approximator, config.training)
+    steps = compiled_steps(network.approximator, config.training.batch_size)
+    order = training_batches(np.arange(n), config.training.batch_size, seed=1, epoch=0)
+    times = []
+    for some in in_calls(order, examples) * N_REPEATS:
+        began = time.perf_counter()
+        np.asarray(steps.train(examples.batch(some)))
+        times.append((time.perf_counter() - began) / len(some))
+    return min(times)
 
 
 def measure_steps() -> dict[str, dict[str, float]]:
     """The table of steps; the multiply rate is measured beside each network, for the machine is shared."""
-    import tempfile
-
     table = {}
     for name, config in variants().items():
-        with tempfile.TemporaryDirectory() as folder:
-            seconds = step_seconds(config, Path(folder) / "run")
-        rate, operations = multiply_rate(), step_operations(config)
+        seconds, rate, operations = step_seconds(config), multiply_rate(), step_operations(config)
         table[name] = {
             "step_ms": 1e3 * seconds,
             "operations_M": operations / 1e6,

@@ -1,12 +1,14 @@
 """Batches for training: everything that need not be computed twice is computed once."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 from jaxtyping import Float32, Int
 from rich.progress import track
 
-from leakyflow.models.frame import Frame, to_frame
-from leakyflow.models.network import Features, Network
+from leakyflow.models.frame import to_frame
+from leakyflow.models.network import Network
 from leakyflow.models.summary import trace_channels
 from leakyflow.recordings.recording import Recordings
 from leakyflow.simulator.dataset import CHUNK, Dataset
@@ -15,39 +17,30 @@ from leakyflow.training.steps import Batch
 __all__ = ["Examples", "prepare", "training_batches"]
 
 
-class Examples:
+class Examples(NamedTuple):
     """A dataset as the network sees it: local coordinates, features and, where it reads them, traces.
 
-    Args:
-        network: For its inputs.
-        w: Local coordinates of the true parameters.
-        features: Of the recordings.
-        recordings: Held in memory only where the network reads the raw trace.
+    Another network of the same features may take them over: `examples._replace(network=other)`.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        w: Float32[np.ndarray, "dataset param"],
-        features: Features,
-        recordings: Recordings | None,
-    ) -> None:
-        self.network = network
-        self.w = w
-        self.features = features
-        self.recordings = recordings
+    network: Network
+    w: Float32[np.ndarray, "dataset param"]  # local coordinates of the true parameters
+    arrays: dict[str, Float32[np.ndarray, "dataset feature"]]  # features of the recordings
+    recordings: Recordings | None  # only where the network reads the raw trace
 
-    def __len__(self) -> int:
+    @property
+    def n(self) -> int:
+        """Number of recordings."""
         return len(self.w)
 
     def adapt(self, rows: Int[np.ndarray, " row"]) -> None:
         """Take means and SDs of the network's inputs from some examples."""
         recordings = None if self.recordings is None else self.recordings.take(rows)
-        self.network.adapt({name: value[rows] for name, value in self.features.arrays.items()}, recordings)
+        self.network.adapt({name: value[rows] for name, value in self.arrays.items()}, recordings)
 
     def batch(self, rows: Int[np.ndarray, "*step row"]) -> Batch:
         """What BayesFlow's approximator takes; the rows of several steps give their batches along a leading axis."""
-        arrays = {name: value[rows] for name, value in self.features.arrays.items()}
+        arrays = {name: value[rows] for name, value in self.arrays.items()}
         if self.recordings is not None:
             n_time, patch = self.network.simulator.n_time, self.network.config.summary.patch
             arrays |= trace_channels(self.recordings, n_time, patch, rows)
@@ -93,8 +86,7 @@ def prepare(network: Network, dataset: Dataset, *, n: int, progress: bool = Fals
                 "dataset was damaged, or made by another version. Simulate it again."
             )
         w.append(local[:, 0].astype(np.float32))
-        parts.append(features)
-    frame = Frame(*(np.concatenate(values) for values in zip(*(part.frame for part in parts), strict=True)))
-    arrays = {name: np.concatenate([part.arrays[name] for part in parts]) for name in parts[0].arrays}
+        parts.append(features.arrays)
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     recordings = dataset.recordings(slice(n)) if network.config.summary.trace else None
-    return Examples(network, np.concatenate(w), Features(frame, arrays), recordings)
+    return Examples(network, np.concatenate(w), arrays, recordings)

@@ -3,6 +3,7 @@
 import csv
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,16 +12,17 @@ import numpy as np
 from jaxtyping import Float32, Int
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from leakyflow.models.backend import bf
 from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
 from leakyflow.simulator.dataset import Dataset
 from leakyflow.training.batches import Examples, prepare, training_batches
-from leakyflow.training.config import Config, load_config
+from leakyflow.training.config import Config, TrainingConfig, load_config
 from leakyflow.training.run import CONFIG, HISTORY, LAST, NETWORK, RECORD, load_posterior, replacing, versions
 from leakyflow.training.schedule import Schedule
 from leakyflow.training.steps import Steps, compiled_steps
 
-__all__ = ["Run", "train"]
+__all__ = ["Run", "fit_network", "give_optimizer", "in_calls", "train"]
 
 History = list[dict[str, float]]
 COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
@@ -80,55 +82,81 @@ def train(
     _record(folder, config, dataset, state="running")
     network = Network(config.network, config.simulator, seed=config.training.seed)
     examples = prepare(network, dataset, n=config.training.n_simulations, progress=progress)
-    history = _fit(config, network, examples, folder, progress, live)
+    history = fit_network(config, examples, folder, progress=progress, live=live)
     best = min(history, key=lambda row: row["val_loss"])
     _record(folder, config, dataset, state="finished", best_epoch=best["epoch"], val_loss=best["val_loss"])
     return Run(folder, load_posterior(folder), history)
 
 
-def _fit(
-    config: Config, network: Network, examples: Examples, folder: Path, progress: bool, live: "LiveView | None"
+def fit_network(
+    config: Config, examples: Examples, folder: Path, *, progress: bool = False, live: "LiveView | None" = None
 ) -> History:
+    """Train the examples' network, or go on from the checkpoint in a folder.
+
+    Args:
+        config: Only its training settings are looked at.
+        examples: The last of them are kept for validation.
+        folder: Of the checkpoint, the history and the best network.
+        progress: Show epoch, losses and time left on the terminal.
+        live: Told of each epoch.
+    """
     training = config.training
-    rows = np.arange(len(examples))
+    rows = np.arange(examples.n)
     training_rows, validation_rows = rows[: training.n_training], rows[training.n_training :]
     examples.adapt(training_rows[:N_ADAPT])
-    model = network.approximator
-    n_steps = training.n_training // training.batch_size
-    clip = training.gradient_clip or None
-    model.compile(optimizer=keras.optimizers.Adam(Schedule(training, n_steps), global_clipnorm=clip))
-    model.optimizer.build(model.trainable_variables)
-    checkpoint = Checkpoint(network, folder)
+    model, n_steps = examples.network.approximator, training.n_training // training.batch_size
+    give_optimizer(model, training)
+    checkpoint = Checkpoint(examples.network, folder)
     history = checkpoint.history
     steps = compiled_steps(model, training.batch_size)
-    n_together = int(np.clip(BYTES_TOGETHER // (examples.nbytes * training.batch_size), 1, MOST_TOGETHER))
     with _progress(progress) as bar:
         task = bar.add_task("training", total=training.epochs * n_steps, completed=len(history) * n_steps)
         while len(history) < training.epochs and not checkpoint.stalled(training.early_stopping):
-            began, losses, epoch = time.perf_counter(), [], len(history)
+            began, epoch = time.perf_counter(), len(history)
             order = training_batches(training_rows, training.batch_size, seed=training.seed, epoch=epoch)
-            for some in np.array_split(order, -(-n_steps // n_together)):
-                losses.append(steps.train(examples.batch(some)))
-                if len(losses) > 1:  # the next batches are prepared while these steps run
-                    losses[-2] = np.asarray(losses[-2])
-                bar.advance(task, len(some))
-            loss = float(np.concatenate(losses).mean())
-            val_loss = _validation(steps, examples, validation_rows, 4 * training.batch_size)
+            losses = _steps_of_an_epoch(steps, examples, order, lambda n: bar.advance(task, n))
+            loss, val_loss = float(losses.mean()), _validation(steps, examples, validation_rows, training.batch_size)
             _check_finite(loss, val_loss, epoch)
             steps.store()
             rate, seconds = float(model.optimizer.learning_rate), round(time.perf_counter() - began, 3)
             row = dict(zip(COLUMNS, (epoch + 1, loss, val_loss, rate, seconds), strict=True))
             checkpoint.save(row)
             if live:
-                live.epoch(row, np.concatenate(losses))
+                live.epoch(row, losses)
             description = f"epoch {epoch + 1}/{training.epochs}  loss {loss:.3f}  validation {val_loss:.3f}"
             bar.update(task, description=description)
     return history
 
 
-def _validation(steps: Steps, examples: Examples, rows: Int[np.ndarray, " row"], size: int) -> float:
+def give_optimizer(model: bf.ContinuousApproximator, training: TrainingConfig) -> None:
+    """Build Adam (Kingma & Ba 2015) with the schedule of the settings."""
+    schedule = Schedule(training, training.n_training // training.batch_size)
+    model.compile(optimizer=keras.optimizers.Adam(schedule, global_clipnorm=training.gradient_clip or None))
+    model.optimizer.build(model.trainable_variables)
+
+
+def in_calls(order: Int[np.ndarray, "step batch"], examples: Examples) -> list[Int[np.ndarray, "step batch"]]:
+    """An epoch's steps, parted into those that one call takes."""
+    n_together = np.clip(BYTES_TOGETHER // (examples.nbytes * order.shape[1]), 1, MOST_TOGETHER)
+    return np.array_split(order, -(-len(order) // n_together))
+
+
+def _steps_of_an_epoch(
+    steps: Steps, examples: Examples, order: Int[np.ndarray, "step batch"], advance: Callable[[int], None]
+) -> Float32[np.ndarray, " step"]:
+    """Loss of each step."""
+    losses: list[Any] = []
+    for some in in_calls(order, examples):
+        losses.append(steps.train(examples.batch(some)))
+        if len(losses) > 1:  # the next batches are prepared while these steps run
+            losses[-2] = np.asarray(losses[-2])
+        advance(len(some))
+    return np.concatenate(losses).astype(np.float32)
+
+
+def _validation(steps: Steps, examples: Examples, rows: Int[np.ndarray, " row"], batch_size: int) -> float:
     """Mean loss over the validation set."""
-    parts = [rows[first : first + size] for first in range(0, len(rows), size)]
+    parts = np.array_split(rows, -(-len(rows) // (4 * batch_size)))
     return sum(len(part) * steps.validate(examples.batch(part)) for part in parts) / len(rows)
 
 

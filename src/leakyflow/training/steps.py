@@ -68,7 +68,6 @@ class _JaxSteps(Steps):
         n_devices = len(devices) if batch_size % len(devices) == 0 else 1
         self.mesh = jax.sharding.Mesh(np.array(devices[:n_devices]), (DEVICES,))
         everywhere = jax.sharding.NamedSharding(self.mesh, PartitionSpec())
-        self.shared = jax.sharding.NamedSharding(self.mesh, PartitionSpec(None, DEVICES))
         # Copies: the first step takes the memory over.
         self.state = jax.tree.map(
             lambda variable: jax.device_put(np.array(variable), everywhere), self.variables, is_leaf=_is_variable
@@ -87,24 +86,23 @@ class _JaxSteps(Steps):
             trainable, other, _, metrics = state
             return model.stateless_compute_metrics(trainable, other, metrics, batch, stage="validation")[0]
 
-        scan = jax.shard_map(
-            lambda state, batches: jax.lax.scan(step, state, batches),
-            mesh=self.mesh,
-            in_specs=(PartitionSpec(), PartitionSpec(None, DEVICES)),
-            out_specs=PartitionSpec(),
-            check_vma=False,  # that all devices hold the same state is seen to by the mean over them
-        )
+        def on_devices(function: Any, batches: PartitionSpec) -> Any:
+            # Not checked: all devices hold the same state, which the mean over them sees to.
+            specs = {"in_specs": (PartitionSpec(), batches), "out_specs": PartitionSpec(), "check_vma": False}
+            return jax.shard_map(function, mesh=self.mesh, **specs)
+
+        scan = on_devices(lambda state, batches: jax.lax.scan(step, state, batches), PartitionSpec(None, DEVICES))
+        shared = on_devices(lambda state, batch: jax.lax.pmean(loss(state, batch), DEVICES), PartitionSpec(DEVICES))
         self._train = jax.jit(scan, donate_argnums=0)
-        self._loss = jax.jit(loss)
+        self._loss, self._shared_loss = jax.jit(loss), jax.jit(shared)
 
     def train(self, batches: Batch) -> Any:
-        import jax
-
-        self.state, losses = self._train(self.state, jax.device_put(batches, self.shared))
+        self.state, losses = self._train(self.state, batches)
         return losses
 
     def validate(self, batch: Batch) -> float:
-        return float(self._loss(self.state, batch))
+        even = len(batch["inference_variables"]) % self.mesh.size == 0
+        return float((self._shared_loss if even else self._loss)(self.state, batch))
 
     def store(self) -> None:
         import jax

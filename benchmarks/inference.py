@@ -1,0 +1,120 @@
+"""How long inference takes: one recording, a thousand, and beside the sampler that needs no network.
+
+    python benchmarks/inference.py one
+    python benchmarks/inference.py many
+    python benchmarks/inference.py table
+
+`one`: recordings one after the other, 1,000 draws each, by the sampler, by the corrected network and by the network
+alone in turns, so that other work slows all three; compiled before. `many`: 1,000 recordings, 1,000 draws each, in one
+call, with the peak memory of the process. Both with the networks that ship; results go to
+`benchmarks/results/inference.json`.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from functools import partial
+
+import numpy as np
+
+import leakyflow as lf
+from accuracy import N_DRAWS, RESULTS, held_out, markdown
+
+NETWORKS = ("standard", "recording")
+N_ONE, N_MANY = 12, 1000
+PATH = RESULTS / "inference.json"
+
+
+def one(name: str) -> dict[str, float]:
+    """Median seconds of each, and the median ratio of the sampler to the corrected network."""
+    posterior, config = lf.load_posterior(name), lf.load_config(name)
+    recordings = held_out(config).recordings(slice(N_ONE))
+    times: dict[str, list[float]] = {"reference": [], "corrected": [], "raw": []}
+    for compiled in (False, True):
+        for recording in recordings:
+            calls = {
+                "reference": partial(lf.reference_posterior, recording, config, n_draws=N_DRAWS, seed=1),
+                "corrected": partial(posterior.sample, recording, n_draws=N_DRAWS, seed=1),
+                "raw": partial(posterior.sample, recording, n_draws=N_DRAWS, seed=1, correct=False),
+            }
+            for kind, call in calls.items():
+                began = time.perf_counter()
+                call()
+                if compiled:
+                    times[kind].append(time.perf_counter() - began)
+    ratios = np.array(times["reference"]) / np.array(times["corrected"])
+    return {kind: float(np.median(values)) for kind, values in times.items()} | {"ratio": float(np.median(ratios))}
+
+
+def many(name: str, correct: bool) -> dict[str, float]:
+    """Seconds of a call, the first of which compiles, and the peak memory."""
+    posterior = lf.load_posterior(name)
+    recordings = held_out(lf.load_config(name)).recordings(slice(N_MANY))
+    before, seconds = peak(), []
+    for _ in range(2):
+        began = time.perf_counter()
+        draws = posterior.sample(recordings, n_draws=N_DRAWS, correct=correct)
+        seconds.append(time.perf_counter() - began)
+    assert draws.diagnostics is not None
+    smc = float((draws.diagnostics.method == "SMC").mean())
+    return {"first": seconds[0], "again": seconds[1], "smc": smc, "before_GiB": before, "peak_GiB": peak()}
+
+
+def peak() -> float:
+    """Of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def keep(row: dict, *path: str) -> None:
+    """Add a row to the results."""
+    results = json.loads(PATH.read_text()) if PATH.exists() else {}
+    place = results
+    for key in path[:-1]:
+        place = place.setdefault(key, {})
+    place[path[-1]] = row
+    PATH.write_text(json.dumps(results, indent=2) + "\n")
+    print(*path, row, flush=True)
+
+
+def table() -> None:
+    """Print the results as Markdown."""
+    results = json.loads(PATH.read_text())
+    head, rows = "| network | sampler alone, s | corrected, ms | network alone, ms | sampler over corrected |", []
+    for name, row in results["one"].items():
+        seconds = [f"{row['reference']:.2f}", f"{1e3 * row['corrected']:.0f}", f"{1e3 * row['raw']:.0f}"]
+        rows.append([f"`{name}`", *seconds, f"{row['ratio']:.0f}"])
+    print(markdown(head, rows), end="\n\n")
+    head, rows = "| 1,000 recordings x 1,000 draws | s | first time | peak memory, GiB | by the sampler |", []
+    for name, kinds in results["many"].items():
+        for kind, row in kinds.items():
+            seconds = [f"{row['again']:.1f}", f"{row['first']:.1f}", f"{row['peak_GiB']:.1f}"]
+            rows.append([f"`{name}`, {kind}", *seconds, f"{100 * row['smc']:.1f} %"])
+    print(markdown(head, rows))
+
+
+def main() -> None:
+    """Run one step."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=("one", "many", "table"))
+    parser.add_argument("--of", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    match arguments.step:
+        case "one":
+            for name in NETWORKS:
+                keep(one(name), "one", name)
+        case "many" if arguments.of:
+            name, kind = arguments.of
+            keep(many(name, kind == "corrected"), "many", name, kind)
+        case "many":
+            for name in NETWORKS:
+                for kind in ("raw", "corrected"):  # a process each, for its peak memory
+                    subprocess.run([sys.executable, __file__, "many", "--of", name, kind], check=True)
+        case _:
+            table()
+
+
+if __name__ == "__main__":
+    main()

@@ -44,6 +44,7 @@ N_TEST, N_REFERENCE = 2000, 100
 N_TRAIN, N_TRACES = 100_000, 20_000
 N_DRAWS = 1000
 PATCH = 25
+RECIPE = "recipe"  # the preset `lstm`
 
 
 # --- simulations
@@ -101,7 +102,7 @@ def raw_traces(recordings: lf.Recordings, n_time: int) -> np.ndarray:
 
 
 def variants(config: Config) -> dict[str, Config]:
-    """The preset; the same on as many simulations as sbi is given, and the other summary networks on as many traces."""
+    """The preset; the same on as many simulations as sbi is given; other summary networks; the literal recipe."""
     network, training = config.network, config.training
     fewer = replace(config, training=replace(training, n_simulations=N_TRAIN))
     found = {config.name: config, f"{config.name}-{N_TRAIN // 1000}k": fewer}
@@ -110,6 +111,7 @@ def variants(config: Config) -> dict[str, Config]:
             summary = replace(network.summary, kind=kind, patch=PATCH)
             few = replace(training, n_simulations=N_TRACES)
             found[f"{config.name}-{kind}"] = replace(config, network=replace(network, summary=summary), training=few)
+        found[f"{config.name}-{RECIPE}"] = lf.load_config("lstm")
     return {name: replace(value, name=name) for name, value in found.items()}
 
 
@@ -117,7 +119,8 @@ def train(config: Config, only: list[str]) -> None:
     """Train what has not been trained, and note the time on the wall and of the processor."""
     for name, variant in variants(config).items():
         folder = FOLDER / "networks" / name
-        if (only and name not in only) or (folder / "seconds.json").exists():
+        asked = name in only or not (only or name.endswith(RECIPE))  # 300 epochs of it only if it is named
+        if not asked or (folder / "seconds.json").exists():
             continue
         began, cpu_began = time.perf_counter(), time.process_time()
         dataset = datasets(config, max(N_TRAIN, variant.training.n_simulations))

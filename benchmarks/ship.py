@@ -34,6 +34,11 @@ WARNINGS = {
 - For recordings of cells: their membrane noise is not 0.3 mV / sqrt(ms), their threshold is not hard, and their reset
   is not -60 mV. Use `recording`.
 - For other priors than those below, which are wide around mouse cortical neurons.""",
+    "lstm": """\
+- Without correction: its own draws are several times wider than the exact posterior, and corrected ones need
+  sequential Monte Carlo more often. `standard` has the same prior, is sharper and faster; this network is the recipe
+  that it is measured against.
+- For recordings of cells, and for other priors than those below, as with `standard`.""",
     "recording": """\
 - Where `leakyflow infer` begins with "atypical" or ends with "does not reproduce this recording": the parameters are
   those of the best leaky integrate-and-fire neuron, and their SDs say nothing of what the model lacks.

@@ -2,10 +2,12 @@
 
     JAX_NUM_CPU_DEVICES=2 python benchmarks/training.py
     python benchmarks/training.py --memory FOLDER
+    python benchmarks/training.py --from-nothing FOLDER
 
 The first compares, for each network, the time of a training step with the time that its floating-point
 operations take at this machine's measured matrix-multiply rate. The second trains on 100,000 recordings, a process
-for each network, and reports the peak memory. Results go to `benchmarks/results/training.json`.
+for each network, and reports the peak memory. The third is the whole command, with 100,000 and with the preset's
+simulations: simulating, summarizing, training, what is typical. Results go to `benchmarks/results/training.json`.
 """
 
 import argparse
@@ -114,6 +116,21 @@ def measure_memory(folder: Path) -> dict[str, float]:
     return peaks
 
 
+def measure_from_nothing(folder: Path) -> dict[str, float]:
+    """Seconds on the wall of `leakyflow train`, process and all."""
+    seconds = {}
+    for n in (100_000, lf.load_config("standard").training.n_simulations):
+        settings, run = folder / f"{n}.toml", folder / f"from-nothing-{time.time_ns()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        settings.write_text(f'base = "standard"\n[training]\nn_simulations = {n}\n')
+        command = ["-c", "from leakyflow.cli import main; main()", "train", "--config", settings, "--out", run]
+        began = time.perf_counter()
+        subprocess.run([sys.executable, *command], check=True, capture_output=True)
+        seconds[str(n)] = time.perf_counter() - began
+        print(f"{n:,} simulations: {seconds[str(n)]:.0f} s")
+    return seconds
+
+
 def train_one_epoch(name: str, folder: Path) -> None:
     """Simulate if need be, train one epoch and print the peak memory."""
     config = variants()[name]
@@ -127,13 +144,16 @@ def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--memory", type=Path, help="folder for 100,000 recordings (about 1 GB)")
+    parser.add_argument("--from-nothing", type=Path, help="folder for two runs (about 6 GB)")
     parser.add_argument("--epoch-of", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.epoch_of:
         train_one_epoch(arguments.epoch_of, arguments.memory)
         return
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if arguments.memory:
+    if arguments.from_nothing:
+        results["from_nothing_s"] = measure_from_nothing(arguments.from_nothing)
+    elif arguments.memory:
         results["peak_memory_GiB"] = measure_memory(arguments.memory)
     else:
         results["steps"] = measure_steps()

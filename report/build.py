@@ -23,7 +23,7 @@ from leakyflow.report.settings import symbol
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
-BENCHMARKS = ("accuracy", "real_recordings", "sensitivity", "simulator", "speed", "training", "typicality")
+BENCHMARKS = ("accuracy", "real_recordings", "sensitivity", "simulator", "inference", "training", "typicality")
 RECORDINGS = HERE.parent.parent / "shared" / "recordings"
 TITLES = {
     "report": "Bayesian inference of leaky integrate-and-fire neurons from current-clamp recordings",

@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 os.environ.setdefault("KERAS_BACKEND", "jax")
 # Each of the processes that share the tests keeps to its own core.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
 
 import jax
 

@@ -597,6 +597,16 @@ def test_run_diagnoses_and_infers_a_held_out_recording(tiny_run, tiny_config, mo
     assert "other settings" in said(other)
 
 
+def test_training_shares_batches_among_a_few_cores_unless_told_otherwise(monkeypatch):
+    for cores, given, expected in ((3, None, "3"), (64, None, str(cli.MOST_DEVICES)), (3, "1", "1")):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid, n=cores: set(range(n)), raising=False)
+        monkeypatch.setenv("JAX_NUM_CPU_DEVICES", given or "")
+        if given is None:
+            monkeypatch.delenv("JAX_NUM_CPU_DEVICES")
+        cli.share_batches()
+        assert os.environ["JAX_NUM_CPU_DEVICES"] == expected
+
+
 @pytest.mark.slow
 def test_run_learns_and_says_nothing_else(tmp_path):
     code = f"import sys; sys.argv = ['leakyflow', 'run', '--out', {str(tmp_path / 'quick')!r}]\n"

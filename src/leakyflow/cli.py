@@ -3,6 +3,7 @@
 Heavy libraries are imported inside the commands, so that help comes at once.
 """
 
+import gc
 import logging
 import os
 import platform
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 UNSOUND, FAILED, INTERRUPTED = 1, 2, 130
+MOST_DEVICES = 4  # more shares of a batch than that are too small to pay
 DEFAULT_NETWORK = "recording"  # ships with the package
 DATASET = "dataset.zarr"  # within a run's folder
 VERDICT_STYLES = {"pass": "green", "FAIL": "red", "limit": "dim"}
@@ -106,6 +108,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Imports and traces make many objects, hardly any of them garbage; to look for it as often as Python does by
+    # default takes a tenth of a command's time.
+    gc.set_threshold(50_000)
     keep_compiled()
     app()
 
@@ -150,6 +155,7 @@ def run(
     Trains the preset [bold]quick[/bold], tests it on held-out simulations, and infers one of them.
     Where --out holds the same run, finished or not, it continues there.
     """
+    share_batches()
     from dataclasses import replace
 
     from leakyflow.diagnostics.suite import DIAGNOSTICS, Suite
@@ -209,6 +215,7 @@ def train(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log losses for TensorBoard, into --out.")] = False,
 ) -> None:
     """Train a network. Interrupted, it resumes to the same weights."""
+    share_batches()
     from leakyflow.training.config import load_config
     from leakyflow.training.run import CONFIG
 
@@ -517,6 +524,12 @@ def start_run(config: "Config", folder: Path, *, resume: bool) -> None:
             scratch.write_text(config.to_toml())
 
 
+def share_batches() -> None:
+    """Before JAX is imported: let it see a few of the cores as devices, which share each training batch."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(min(cores, MOST_DEVICES)))
+
+
 def train_in(folder: Path, config: "Config", dataset: Path | None, tensorboard: bool = False) -> "Run":
     """Simulate unless there is a dataset, and train or continue."""
     from leakyflow.simulator.dataset import open_dataset
@@ -629,6 +642,7 @@ def show_posterior(
     figure = plot_recording_posterior(recording, predictive, draws, posterior.prior, truth=truth)
     for suffix in (".png", ".svg"):
         save_figure(figure, folder / f"{name}{suffix}")
+        figure.set_layout_engine(None)  # to lay it out takes as long as to draw it, and is done
     data = draws.to_arviz()
     data["posterior"].attrs |= {"recording": recording.name, "seed": seed, "leakyflow": __version__}
     claim(folder / f"{name}.nc", n_bytes=2 * draws.array.nbytes + HDF5_OVERHEAD)

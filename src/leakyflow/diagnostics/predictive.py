@@ -78,10 +78,11 @@ class Predictive:
             Statistics 22, for what they are under the model.
         """
         found = {}
-        predicted, observed = (_features(x.roomy()) for x in (self.simulations, Recordings.from_list([recording])))
+        # As if the recording were one of the simulations, which also spares its statistics a compilation of their own.
+        features = _features(Recordings.from_list([*self.simulations, recording]).roomy())
         for name in FEATURES:
-            x, at = predicted[name], observed[name][0]
-            # As if the recording were one of the simulations; of equal ones half count.
+            x, at = features[name][:-1], features[name][-1]
+            # Of equal ones half count.
             tolerance = 1e-6 * (1.0 + abs(at))
             above = np.sum(x > at + tolerance) + 0.5 * (np.sum(np.abs(x - at) <= tolerance) + 1)
             share = above / (len(x) + 1)

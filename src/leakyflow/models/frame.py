@@ -87,7 +87,8 @@ def laplace_frame(prior: Prior, sufficient: Sufficient) -> Frame:
     frame, start = _starting_point(prior, sufficient, regression)
     scatter = prior.root["reset_noise"]
     typical = {"reset_noise": float(scatter.observed.quantile(0.5))} if isinstance(scatter, Observed) else {}
-    solve = _laplace_solver(tuple(prior.distributions.items()), tuple((prior.known | typical).items()))
+    bounded = bool(np.isfinite(frame.bound).any())  # by the prior alone
+    solve = _laplace_solver(tuple(prior.distributions.items()), tuple((prior.known | typical).items()), bounded)
     blocks = []
     size = BLOCKS[len(start) > BLOCKS[0]]
     for first in range(0, len(start), size):
@@ -242,15 +243,15 @@ def _truncated_normal(
 
 @lru_cache(maxsize=8)
 def _laplace_solver(
-    distributions: tuple[tuple[str, AbstractDistribution], ...], known: tuple[tuple[str, float], ...]
+    distributions: tuple[tuple[str, AbstractDistribution], ...], known: tuple[tuple[str, float], ...], bounded: bool
 ) -> Callable[..., tuple[Array, Array]]:
-    """Compile the search for modes once per prior."""
+    """Compile the search for modes once per prior; the curvature of a bound takes as long as all else."""
     n = len(distributions)
 
     def loss(u: Array, truncation: tuple[Array, Array, Array], s: Sufficient) -> Array:
         """Negative log posterior density of the scores u, in which a truncation is built in."""
         bound, location, scale = truncation
-        standard = above((bound - location) / scale, u)
+        standard = above((bound - location) / scale, u) if bounded else u
         z = location + scale * standard
         log_det = 0.5 * (standard**2 - u**2)
         # Of the observed ones only the reset may enter another's likelihood: its mean is seen, its scatter is

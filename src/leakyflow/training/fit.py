@@ -53,7 +53,9 @@ def train(
 ) -> Run:
     """Train a network, or continue where an interrupted run stopped.
 
-    A run may be interrupted at any moment, killed too. Resumed, it ends with the weights of an uninterrupted one.
+    A run may be interrupted at any moment, killed too. Resumed, it ends with the weights of an uninterrupted one. All
+    devices of JAX share each batch, if its size allows: graphics cards, or as many processor cores as the environment
+    variable JAX_NUM_CPU_DEVICES says before JAX is imported (the command line sets it); their number changes rounding.
 
     Args:
         config: All settings.

@@ -54,7 +54,7 @@ def load_posterior(source: str | Path) -> Posterior:
     """
     folder = trained(source)
     config = load_config(folder / CONFIG)
-    network = Network(config.network, config.simulator, seed=config.training.seed)
+    network = Network(config.network, config.simulator, seed=None)
     try:
         network.load_weights(folder / NETWORK)
     except (ValueError, OSError, KeyError) as error:

@@ -10,7 +10,7 @@ from leakyflow.simulator.dataset import Dataset, make_dataset
 from leakyflow.training.config import load_config
 from leakyflow.training.run import CONFIG, NETWORK, SHIPPED, load_posterior, read_record, shipped, trained
 
-NAMES = ("recording", "standard")
+NAMES = ("lstm", "recording", "standard")
 N = 2000
 
 
@@ -76,7 +76,7 @@ def test_a_run_of_that_name_comes_first_but_not_any_folder(tiny_run, tmp_path, m
 
 
 def test_an_unknown_name_lists_the_known():
-    with pytest.raises(FileNotFoundError, match="recording, standard"):
+    with pytest.raises(FileNotFoundError, match="lstm, recording, standard"):
         load_posterior("recordings")
 
 

@@ -42,7 +42,7 @@ def load_posterior(source: str | Path) -> Posterior:
     """Load a trained network.
 
     Args:
-        source: Folder of a training run, or the name of a network that ships: "standard" or "recording".
+        source: Folder of a training run, or the name of a network that ships: "recording", "standard" or "lstm".
 
     Returns:
         The posterior by the run's best network, be the run finished or not.

@@ -56,7 +56,7 @@ HDF5_OVERHEAD = 2**18  # bytes beside the draws in a NetCDF file, and as much ag
 PURPOSES = {
     "quick": "A first look: the standard model, a minute of training",
     "standard": "Simulated neurons with a hard threshold; steps and sinusoids",
-    "lstm": "As standard, from the raw trace by a recurrent network; hours",
+    "lstm": "As standard, from the raw trace by a recurrent network; two hours",
     "recording": "Real cells: noisy threshold, many stimuli, own reset",
 }
 # Arguments of `read_recording` that its errors name, and the options that set them.

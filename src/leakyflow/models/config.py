@@ -28,7 +28,7 @@ class SummaryConfig:
     kind: Literal["statistics", "lstm", "both"] = "statistics"
     widths: tuple[int, ...] = (128, 128)
     lstm_units: int = Field(default=64, ge=1)
-    patch: int = Field(default=50, ge=1)
+    patch: int = Field(default=25, ge=1)
 
     _widths = field_validator("widths", mode="before")(_as_tuple)
 

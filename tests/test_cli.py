@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer.main
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from typer.testing import CliRunner, Result
 
 import leakyflow.training.config
@@ -169,6 +170,27 @@ def test_sweeps_describes_each(real_recordings):
     assert "command" in result.stdout
 
 
+SWEEPS = """
+import gc, sys, time
+sys.argv = ["leakyflow", "sweeps", {file!r}]
+from leakyflow.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+heavy = {{"jax", "keras", "bayesflow", "matplotlib", "scipy.stats", "zarr"}}
+print(gc.get_threshold()[0], time.process_time(), *sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_sweeps_come_at_once(real_recordings):
+    code = SWEEPS.format(file=str(real_recordings / "steps_171116sh_0018.abf"))
+    threshold, seconds, *loaded = run_python(code).stdout.splitlines()[-1].split()
+    assert loaded == []
+    assert float(seconds) < 1.5
+    assert int(threshold) > 700  # garbage is looked for more rarely than by default
+
+
 # --- simulate
 
 
@@ -314,6 +336,16 @@ def test_infer_gives_a_table_a_figure_and_draws(spiking_cell, tiny_run):
     again = leakyflow_(*arguments, "--out", "again")
     assert again.exit_code == 0
     assert (az.from_netcdf("again/spiking.nc")["posterior"]["tau"] == posterior["tau"]).all()
+
+
+def test_infer_lays_its_figure_out_once(spiking_cell, tiny_run, monkeypatch):
+    executed = []
+    execute = ConstrainedLayoutEngine.execute
+    monkeypatch.setattr(
+        ConstrainedLayoutEngine, "execute", lambda self, figure: executed.append(1) or execute(self, figure)
+    )
+    assert leakyflow_("infer", spiking_cell, "--network", tiny_run.folder, "--draws", 200).exit_code == 0
+    assert len(executed) == 1
 
 
 def test_infer_writes_a_page_where_it_is_asked_to(spiking_cell, tiny_run):

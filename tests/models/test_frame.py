@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leakyflow.models.frame import Frame, frame_features, from_frame, laplace_frame, prior_frame, to_frame
+from leakyflow.models.frame import (
+    Frame,
+    _laplace_solver,
+    frame_features,
+    from_frame,
+    laplace_frame,
+    prior_frame,
+    to_frame,
+)
 from leakyflow.recordings.recording import Recording, Recordings
 from leakyflow.reference.sufficient import compress
 from leakyflow.simulator.config import SimulatorConfig
@@ -228,6 +236,20 @@ def test_features_have_one_length_whatever_the_recording():
     shapes = [frame_features(laplace_frame(PRIORS["bounded"], compress(one))).shape for one in (far, near)]
     # Least score, bound and scale of V_th, then centre, SDs and correlations of four.
     assert shapes == [(1, 3 + 4 + 4 + 6)] * 2
+
+
+def test_a_bound_is_compiled_only_where_the_prior_has_one(monkeypatch):
+    """Its curvature takes as long to compile as all else."""
+
+    def reached(*_):
+        raise AssertionError("the bound was traced")
+
+    monkeypatch.setattr("leakyflow.models.frame.above", reached)
+    one = compress(Recordings.from_list([EXTREMES["500 spikes"]]))
+    _laplace_solver.cache_clear()
+    laplace_frame(PRIORS["recording"], one)
+    with pytest.raises(AssertionError, match="traced"):
+        laplace_frame(PRIORS["standard"], one)
 
 
 def test_prior_frame_is_the_identity():

@@ -1,3 +1,4 @@
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from leakyflow.models.network import Network
 from leakyflow.recordings.recording import Recordings
 from leakyflow.simulator.prior import Prior
 from tests.cases import NEURON, STANDARD, simulated, simulator, spoiled
+from tests.fresh import run_python
 
 
 def config(
@@ -51,7 +53,7 @@ def recordings() -> Recordings:
     return simulated(simulator(), 8)[1]
 
 
-def made(network_config: NetworkConfig, *, seed: int = 1, prior: str = "standard") -> Network:
+def made(network_config: NetworkConfig, *, seed: int | None = 1, prior: str = "standard") -> Network:
     return Network(network_config, simulator(prior), seed=seed)
 
 
@@ -76,11 +78,12 @@ def test_saved_weights_give_back_identical_outputs(architecture, recordings, tmp
     network = trained(made(architecture), recordings)
     expected = outputs(network, recordings)
     network.save_weights(tmp_path / "network.h5")
-    fresh = made(architecture, seed=2)
-    fresh.load_weights(tmp_path / "network.h5")
-    for again, value in zip(outputs(fresh, recordings), expected, strict=True):
-        assert np.isfinite(value).all()
-        np.testing.assert_array_equal(again, value)
+    for seed in (2, None):
+        fresh = made(architecture, seed=seed)
+        fresh.load_weights(tmp_path / "network.h5")
+        for again, value in zip(outputs(fresh, recordings), expected, strict=True):
+            assert np.isfinite(value).all()
+            np.testing.assert_array_equal(again, value)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +114,44 @@ def test_the_seed_fixes_the_initial_weights():
     one, same, other = (made(config("both"), seed=seed).approximator.get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
+def test_without_a_seed_weights_are_0_and_no_random_number_is_drawn(architecture):
+    def drawn(seed: int | None) -> bool:
+        """Whether building a network moves the global random numbers of Python or NumPy."""
+        before = random.getstate(), np.random.get_state()[1].tolist()
+        made(architecture, seed=seed)
+        return (random.getstate(), np.random.get_state()[1].tolist()) != before
+
+    seeded, blank = (made(architecture, seed=seed).approximator.get_weights() for seed in (1, None))
+    assert [(a.shape, a.dtype) for a in blank] == [(a.shape, a.dtype) for a in seeded]
+    assert not any(a.any() for a in blank)
+    assert any(a.any() for a in seeded)  # and the next one begins as ever
+    assert drawn(7)
+    assert not drawn(None)
+
+
+COMPILATIONS = """
+import jax
+from leakyflow.models.network import Network
+from tests.cases import simulator
+from tests.models.test_network import config
+
+found = []
+jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: found.append(event))
+for seed in (None, 1):
+    found.clear()
+    Network(config(), simulator(), seed=seed)
+    print(sum("backend_compile" in event for event in found))
+"""
+
+
+def test_without_a_seed_hardly_anything_is_compiled():
+    """What is left are statistics, which inference needs anyway, and the order of permutations."""
+    blank, seeded = map(int, run_python(COMPILATIONS).stdout.split())
+    assert blank < 15
+    assert seeded > 15  # though the statistics are compiled by then
 
 
 def test_density_is_that_of_the_draws(base, recordings):

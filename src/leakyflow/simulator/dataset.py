@@ -4,10 +4,9 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
-import zarr
 from jaxtyping import Int32
 from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,6 +16,9 @@ from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.lif import check_parameters, check_seed, simulate_traces
 from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.stimulus_prior import draw_stimuli
+
+if TYPE_CHECKING:
+    import zarr
 
 __all__ = ["CHUNK", "Dataset", "make_dataset", "open_dataset"]
 
@@ -49,7 +51,7 @@ class Dataset:
 
     config: SimulatorConfig
     seed: int
-    group: zarr.Group
+    group: "zarr.Group"
 
     def __len__(self) -> int:
         return self._array("n_samples").shape[0]
@@ -77,8 +79,8 @@ class Dataset:
             rows = slice(first, min(first + size, len(self)))
             yield rows, self.recordings(rows)
 
-    def _array(self, name: str) -> zarr.Array:
-        return cast(zarr.Array, self.group[name])
+    def _array(self, name: str) -> "zarr.Array":
+        return cast("zarr.Array", self.group[name])
 
     def _read(self, name: str, rows: slice) -> np.ndarray:
         return np.asarray(self._array(name)[rows])
@@ -179,11 +181,11 @@ def _write_chunk(dataset: Dataset, rows: slice, parameters: Parameters, n_sample
     dataset._array("parameters")[rows] = np.stack(parameters, axis=-1)
 
 
-def _open_group(config: SimulatorConfig, n: int, seed: int, out: str | Path | None) -> zarr.Group:
+def _open_group(config: SimulatorConfig, n: int, seed: int, out: str | Path | None) -> "zarr.Group":
     """Create the arrays, or find them where the same call was interrupted."""
     header = {"format": FORMAT, "simulator": config.to_dict(), "seed": seed, "n": n}
     if out is None:
-        return _create(zarr.create_group(store={}), header, config.n_time)
+        return _create({}, header, config.n_time)
     path = Path(out)
     if not path.exists():
         _create_folder(path, header, config.n_time)
@@ -196,6 +198,8 @@ def _open_group(config: SimulatorConfig, n: int, seed: int, out: str | Path | No
 
 
 def _open(path: Path, mode: Literal["r", "r+"]) -> Dataset:
+    import zarr
+
     try:
         if not path.is_dir():
             raise NotADirectoryError(str(path))
@@ -218,14 +222,17 @@ def _create_folder(path: Path, header: dict[str, Any], n_time: int) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _create(zarr.create_group(store=str(scratch)), header, n_time)
+        _create(str(scratch), header, n_time)
         scratch.rename(path)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
 
 
-def _create(group: zarr.Group, header: dict[str, Any], n_time: int) -> zarr.Group:
+def _create(store: Any, header: dict[str, Any], n_time: int) -> "zarr.Group":
+    import zarr  # not above: inference needs no dataset
+
+    group = zarr.create_group(store=store)
     n = header["n"]
     rows = min(n, CHUNK)
     for name, dtype in TRACES.items():

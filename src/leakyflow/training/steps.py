@@ -88,8 +88,13 @@ class _JaxSteps(Steps):
 
         def on_devices(function: Any, batches: PartitionSpec) -> Any:
             # Not checked: all devices hold the same state, which the mean over them sees to.
-            specs = {"in_specs": (PartitionSpec(), batches), "out_specs": PartitionSpec(), "check_vma": False}
-            return jax.shard_map(function, mesh=self.mesh, **specs)
+            return jax.shard_map(
+                function,
+                mesh=self.mesh,
+                in_specs=(PartitionSpec(), batches),
+                out_specs=PartitionSpec(),
+                check_vma=False,
+            )
 
         scan = on_devices(lambda state, batches: jax.lax.scan(step, state, batches), PartitionSpec(None, DEVICES))
         shared = on_devices(lambda state, batch: jax.lax.pmean(loss(state, batch), DEVICES), PartitionSpec(DEVICES))

@@ -2,10 +2,10 @@
 
     python benchmarks/cold.py ../shared/recordings/steps_171116sh_0018.abf
 
-`first`: what JAX compiles is kept for later commands, but nothing is kept yet. `again`: the median of three more. Before
-either, the command runs once, unmeasured and with a cache of its own, so that files are in memory and Python's byte code
-is written. Seconds on the clock, and seconds of processor time, of all cores together; other work on the machine, in
-`load`, slows the former. Results go to `benchmarks/results/cold.json`.
+`first`: what JAX compiles is kept for later commands, but nothing is kept yet. `again`: the median of three more.
+Before either, the command runs once, unmeasured and with a cache of its own, so that files are in memory and Python's
+byte code is written. Seconds on the clock, and seconds of processor time, of all cores together; other work on the
+machine, in `load`, slows the former. Results go to `benchmarks/results/cold.json`.
 """
 
 import argparse
@@ -35,12 +35,12 @@ def seconds_of(arguments: list[str], cache: Path) -> dict[str, float]:
     """Run a command in an empty folder, to its end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "PYTHONDONT"))}
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
+    with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [str(Path(sys.executable).with_name("leakyflow")), *arguments],
             env=environment | {"JAX_COMPILATION_CACHE_DIR": str(cache)},
             cwd=folder,
-            stdout=nowhere,
+            stdout=subprocess.DEVNULL,
         )
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began

@@ -74,6 +74,41 @@ def test_the_environment_overrides_the_backend():
     assert run_python(BACKEND, KERAS_BACKEND="numpy").stdout.split() == ["numpy"]
 
 
+COMMAND = """
+import sys
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *where: None if name == "torch" else find(name, *where)  # as if not installed
+sys.argv = ["leakyflow", {command!r}, {argument!r}, "--out", {out!r}]
+from leakyflow.cli import main
+try:
+    main()
+except SystemExit as end:
+    print(end.code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "argument", "backend", "cure"),
+    [
+        ("infer", "cell.csv", "torch", "pip install 'leakyflow[torch]', or unset KERAS_BACKEND to use JAX"),
+        ("train", "--config=quick", "torch", "pip install 'leakyflow[torch]', or unset KERAS_BACKEND to use JAX"),
+        ("infer", "cell.csv", "pytorch", "got 'pytorch', which is none. Set it to one of them"),
+        ("train", "--config=quick", "numpy", "got 'numpy', which is none. Set it to one of them"),
+    ],
+)
+def test_a_backend_that_cannot_be_had_is_an_error_of_one_screen(command, argument, backend, cure, tmp_path):
+    code = COMMAND.format(command=command, argument=argument, out=str(tmp_path / "run"))
+    result = run_python(code, KERAS_BACKEND=backend, COLUMNS="80", LEAKYFLOW_TRACEBACK=None)
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert result.stdout.split() == ["2"]
+    assert cure in said
+    assert "must name a backend (jax, torch, tensorflow)" in said
+    assert "Traceback" not in said
+    assert result.stderr.count("\n") < 8
+    assert not (tmp_path / "run").exists()
+
+
 HELP = """
 import sys, time
 sys.argv = ["leakyflow", "--help"]

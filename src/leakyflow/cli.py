@@ -51,6 +51,7 @@ UNSOUND, FAILED, INTERRUPTED = 1, 2, 130
 MOST_DEVICES = 4  # more shares of a batch than that are too small to pay
 DEFAULT_NETWORK = "recording"  # ships with the package
 DATASET = "dataset.zarr"  # within a run's folder
+BACKENDS = ("jax", "torch", "tensorflow")
 VERDICT_STYLES = {"pass": "green", "FAIL": "red", "limit": "dim"}
 HDF5_OVERHEAD = 2**18  # bytes beside the draws in a NetCDF file, and as much again
 PURPOSES = {
@@ -107,6 +108,7 @@ def main() -> None:
     # The terminal is the user's: libraries neither warn nor log there. Errors still surface, as exceptions.
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it has a handler of its own
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Imports and traces make many objects, hardly any of them garbage; to look for it as often as Python does by
     # default takes a tenth of a command's time.
@@ -431,7 +433,7 @@ def one_screen() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         fail(error)
     except RuntimeError as error:  # HDF5 reports a full disk so; typer ends a command so
         if isinstance(error, typer.Exit) or "unable to" not in str(error).lower():
@@ -458,6 +460,8 @@ def explained(error: Exception) -> str:
         hint = "Free some space, or pass another folder as --out." if is_about_space(error) else "Check the path."
         return f"{place}{error.strerror}. {hint}"
     if not is_ours(error):
+        if missing := missing_backend():
+            return missing
         return f"{error}\n\nThis was not foreseen. Set LEAKYFLOW_TRACEBACK=1 to see where it happened."
     return str(error)
 
@@ -466,6 +470,17 @@ def is_ours(error: BaseException) -> bool:
     """Whether an error was raised by this package, rather than by a library that it calls."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return Path(frames[-1][0].f_code.co_filename).is_relative_to(Path(__file__).parent)
+
+
+def missing_backend() -> str:
+    """What to say where the backend that is asked for cannot be had; nothing where it can."""
+    name = os.environ["KERAS_BACKEND"]
+    must = f"KERAS_BACKEND must name a backend ({', '.join(BACKENDS)}) that is installed, got {name!r}, which is"
+    if name not in BACKENDS:
+        return f"{must} none. Set it to one of them, or unset it to use JAX."
+    if find_spec(name) is None:
+        return f"{must} not installed. Run pip install 'leakyflow[{name}]', or unset KERAS_BACKEND to use JAX."
+    return ""
 
 
 def is_about_space(error: OSError) -> bool:

@@ -1,20 +1,23 @@
 """Networks are exchangeable between the backends, each of which runs in a process of its own."""
 
+import json
 import os
+import sys
 from dataclasses import replace
+from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
-from leakyflow.simulator.dataset import make_dataset
-from leakyflow.training.config import load_config
+from leakyflow.training.config import Config, load_config
 from tests.fresh import run_python
 
 PACKAGES = {"jax": "jax", "torch": "torch", "tensorflow": "tensorflow"}
 KINDS = ("statistics", "both")
-CODE = "from pathlib import Path; from tests.models.test_backends import work; work(Path({folder!r}))"
+CODE = "from pathlib import Path; from tests.models.test_backends import work; work(Path({folder!r}), {backend!r})"
 
 
 def tiny(kind: str):
@@ -29,19 +32,18 @@ def tiny(kind: str):
     )
 
 
-def work(folder: Path) -> None:
+def work(folder: Path, backend: str) -> None:
     """Train, unless that is done; write down densities and draws of this network and of others that are there."""
-    import keras
-
-    from leakyflow.training.fit import train
-    from leakyflow.training.run import load_posterior
-
-    backend = keras.backend.backend()
     for kind in KINDS:
         config = tiny(kind)
-        dataset = make_dataset(config, 160, seed=1)
         if not (folder / f"{kind}-by-{backend}").exists():
-            train(config, dataset, out=folder / f"{kind}-by-{backend}")
+            train(config, folder / f"{kind}-by-{backend}")
+
+        # After the command, which imports libraries by itself.
+        from leakyflow.simulator.dataset import make_dataset
+        from leakyflow.training.run import load_posterior
+
+        dataset = make_dataset(config, 6, seed=1)
         recordings, truth = dataset.recordings(slice(6)), dataset.parameters(slice(6))
         for path in [path for path in folder.glob(f"{kind}-by-*") if path.is_dir()]:
             posterior = load_posterior(path)
@@ -49,6 +51,17 @@ def work(folder: Path) -> None:
             log_q = posterior.log_prob(recordings, columns)
             draws = posterior.sample(recordings, n_draws=5, seed=0, correct=False).array
             np.savez(folder / f"{path.name}-on-{backend}.npz", log_q=log_q, draws=draws)
+
+
+def train(config: Config, out: Path) -> None:
+    """From the command line, but for the 4,000 simulations of what is typical."""
+    from leakyflow.cli import main
+
+    settings = out.with_suffix(".toml")
+    settings.write_text(config.to_toml())
+    sys.argv = ["leakyflow", "train", "--config", str(settings), "--out", str(out)]
+    with patch("leakyflow.cli.load_typicality"), pytest.raises(SystemExit, match="0"):
+        main()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +75,14 @@ def folder(tmp_path_factory) -> Path:
                 pytest.fail(message)
             pytest.skip(message)
     for backend in (*PACKAGES, "jax"):  # once more, to read what the others wrote
-        run_python(CODE.format(folder=str(folder)), KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3", XLA_FLAGS=None)
+        result = run_python(
+            CODE.format(folder=str(folder), backend=backend),
+            KERAS_BACKEND=backend,
+            TF_CPP_MIN_LOG_LEVEL=None,
+            JAX_COMPILATION_CACHE_DIR=str(folder / "compiled"),
+        )
+        with (folder / f"{backend}.stderr").open("a") as file:
+            file.write(result.stderr)
     return folder
 
 
@@ -75,6 +95,19 @@ def test_a_network_has_the_same_densities_and_draws_under_another_backend(folder
             with np.load(folder / f"{kind}-by-{backend}-on-{other}.npz") as found:
                 np.testing.assert_allclose(found["log_q"], expected["log_q"], atol=1e-4)
                 np.testing.assert_allclose(found["draws"], expected["draws"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", PACKAGES)
+def test_a_backend_says_nothing_on_the_command_line(folder, backend):
+    assert (folder / f"{backend}.stderr").read_text() == ""
+
+
+@pytest.mark.parametrize("backend", PACKAGES)
+def test_a_run_tells_its_backend_and_the_version(folder, backend):
+    record = json.loads((folder / f"both-by-{backend}" / "run.json").read_text())
+    assert record["backend"] == backend
+    distributions = packages_distributions()[backend]  # TensorFlow has several
+    assert record["versions"][backend] in [version(name) for name in distributions]
 
 
 def test_another_network_would_be_seen(folder):

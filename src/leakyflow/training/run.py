@@ -11,9 +11,11 @@ import json
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
+
+import keras
 
 from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
@@ -104,7 +106,9 @@ def read_record(folder: Path) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of all that a network's numbers depend on."""
     names = ("leakyflow", "bayesflow", "keras", "jax", "numpy")
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+    backend = keras.backend.backend()  # a package, some of which are installed under other names
+    versions = {name: metadata.version(name) for name in names} | {backend: import_module(backend).__version__}
+    return {"python": platform.python_version()} | versions
 
 
 @contextmanager

@@ -1,4 +1,3 @@
-import random
 from dataclasses import replace
 
 import numpy as np
@@ -117,19 +116,11 @@ def test_the_seed_fixes_the_initial_weights():
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
-def test_without_a_seed_weights_are_0_and_no_random_number_is_drawn(architecture):
-    def drawn(seed: int | None) -> bool:
-        """Whether building a network moves the global random numbers of Python or NumPy."""
-        before = random.getstate(), np.random.get_state()[1].tolist()
-        made(architecture, seed=seed)
-        return (random.getstate(), np.random.get_state()[1].tolist()) != before
-
-    seeded, blank = (made(architecture, seed=seed).approximator.get_weights() for seed in (1, None))
+def test_without_a_seed_weights_are_0(architecture):
+    blank, seeded = (made(architecture, seed=seed).approximator.get_weights() for seed in (None, 1))
     assert [(a.shape, a.dtype) for a in blank] == [(a.shape, a.dtype) for a in seeded]
     assert not any(a.any() for a in blank)
-    assert any(a.any() for a in seeded)  # and the next one begins as ever
-    assert drawn(7)
-    assert not drawn(None)
+    assert any(a.any() for a in seeded)  # the next network begins as ever
 
 
 COMPILATIONS = """

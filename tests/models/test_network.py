@@ -131,18 +131,19 @@ from tests.models.test_network import config
 
 found = []
 jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: found.append(event))
-for seed in (None, 1):
+for seed in (None, None, 1):
     found.clear()
     Network(config(), simulator(), seed=seed)
     print(sum("backend_compile" in event for event in found))
 """
 
 
-def test_without_a_seed_hardly_anything_is_compiled():
-    """What is left are statistics, which inference needs anyway, and the order of permutations."""
-    blank, seeded = map(int, run_python(COMPILATIONS).stdout.split())
-    assert blank < 15
-    assert seeded > 15  # though the statistics are compiled by then
+def test_without_a_seed_nothing_is_compiled_but_what_inference_needs():
+    """The first compiles the statistics; the next has nothing left to compile, unless a seed makes it draw weights."""
+    first, blank, seeded = map(int, run_python(COMPILATIONS).stdout.split())
+    assert first > 0  # compilations are seen
+    assert blank == 0
+    assert seeded > 5
 
 
 def test_density_is_that_of_the_draws(base, recordings):

@@ -39,7 +39,15 @@ def _by_torch(layers: list[keras.layers.LSTM], patches: Tensor, n_patches: Tenso
     for kernel, recurrent, bias in map(_weights, layers):
         weights += [kernel.T, recurrent.T, bias, torch.zeros_like(bias)]  # PyTorch has two biases
     zero = patches.new_zeros(len(layers), len(patches), layers[0].units)
-    settings = {"has_biases": True, "num_layers": len(layers), "dropout": 0.0}
-    settings |= {"train": torch.is_grad_enabled(), "bidirectional": False, "batch_first": True}
-    states, _, _ = torch.lstm(patches, (zero, zero), weights, **settings)
+    states, _, _ = torch.lstm(
+        patches,
+        (zero, zero),
+        weights,
+        has_biases=True,
+        num_layers=len(layers),
+        dropout=0.0,
+        train=torch.is_grad_enabled(),
+        bidirectional=False,
+        batch_first=True,
+    )
     return states[torch.arange(len(patches), device=states.device), n_patches - 1]

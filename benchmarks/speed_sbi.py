@@ -22,6 +22,7 @@ import leakyflow as lf
 from accuracy import N_DRAWS, RESULTS, held_out, log_density, scores
 from leakyflow.models.statistics import summary_statistics
 from leakyflow.reference.sufficient import compress
+from leakyflow.simulator.dataset import Dataset
 from training import step_seconds
 
 N, N_EPOCHS, BATCH = 20_000, 20, 256
@@ -45,7 +46,7 @@ def statistics(recordings: lf.Recordings) -> np.ndarray:
     return np.concatenate([summary_statistics(block, compress(block)) for block in blocks])
 
 
-def by_sbi(dataset: lf.Dataset, test: lf.Dataset) -> dict[str, float]:
+def by_sbi(dataset: Dataset, test: Dataset) -> dict[str, float]:
     """Neural posterior estimation with sbi's defaults but the number of epochs and the batch size."""
     torch.set_num_threads(1)
     torch.manual_seed(1)
@@ -82,7 +83,7 @@ def by_sbi(dataset: lf.Dataset, test: lf.Dataset) -> dict[str, float]:
     }
 
 
-def by_leakyflow(dataset: lf.Dataset, test: lf.Dataset, epochs: int) -> dict[str, float]:
+def by_leakyflow(dataset: Dataset, test: Dataset, epochs: int) -> dict[str, float]:
     """The preset, from simulations to a posterior; the step without what an epoch takes besides."""
     config = lf.load_config("standard")
     config = replace(config, training=replace(config.training, n_simulations=N, epochs=epochs, batch_size=BATCH))

@@ -318,6 +318,21 @@ def test_each_recording_is_corrected_by_itself(displaced_by_one):
     assert rows[1]["efficiency"] == pytest.approx(1.0, abs=1e-6)
 
 
+def test_recordings_that_the_network_missed_are_finished_beside_the_others_each_in_its_place(displaced_by_one):
+    """Four at once, whose likelihoods differ: the sampler's threads must not exchange them."""
+    voltages = [silent(), silent(V_rest=-60.0), silent(), silent(V_rest=-75.0)]
+    z, log_q = (np.concatenate(values) for values in zip(*[proposed(1.0), *[proposed(10.0)] * 3], strict=True))
+    seeds = [np.random.SeedSequence(i) for i in range(4)]
+    recordings = Recordings.from_list(voltages)
+    out, rows = corrected(recordings, LINEAR, z, log_q, 0.0 * log_q, n_draws=N_DRAWS, seeds=seeds)
+    values = V_REST.mean + V_REST.sd * out[..., 0]
+    np.testing.assert_allclose(values[0], displaced_by_one[0], rtol=1e-12)
+    assert [row["method"] for row in rows] == ["importance", "SMC", "SMC", "SMC"]
+    for recording, own, row in zip(voltages, values, rows, strict=True):
+        assert agree(own, linear_posterior(recording), ess=min(row["ess"], N_DRAWS))
+    assert not agree(values[1], linear_posterior(voltages[3]), ess=N_DRAWS)
+
+
 def test_a_recording_that_no_neuron_of_the_prior_can_have_made_is_said_to_be_so():
     prior = Prior(NEURON._asdict() | {"V_th": Uniform(low=-60.0, high=-45.0)})
     recordings = Recordings.from_list([recorded(np.linspace(-70.0, -40.0, 500))])

@@ -151,4 +151,6 @@ def test_each_recording_is_summarized_by_itself():
     _, recordings = simulated(simulator(), 300)
     together = statistics_of(recordings)
     for i in (0, 255, 256, 299):
-        np.testing.assert_array_equal(statistics_of(recordings[i : i + 1])[0], together[i])
+        alone = statistics_of(recordings[i : i + 1])[0]
+        # One row is added up in another order than many.
+        np.testing.assert_allclose(alone, together[i], rtol=1e-9, atol=1e-9)

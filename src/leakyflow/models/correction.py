@@ -1,5 +1,7 @@
 """Correction of amortized draws by the exact likelihood: importance weights, and what to do where they fail."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -107,7 +109,7 @@ def corrected(
     z = np.where(finite[..., None], z, 0.0)
     log_ratio = np.where(finite, target.log_joint(z) - np.where(finite, log_q, 0.0), -np.inf)
     n_own = z.shape[1] - _n_spread(z.shape[1])
-    out, rows = z[:, :n_draws].copy(), []
+    out, rows, missed = z[:, :n_draws].copy(), [], []
     for i, (weights, seed) in enumerate(zip(importance_weights(log_ratio - log_spread), seeds, strict=True)):
         row = uncorrected("") | {"k_hat": weights.k_hat, "efficiency": efficiency(log_ratio[i, :n_own])}
         if weights.reliable:
@@ -116,11 +118,18 @@ def corrected(
             ess = min(weights.ess, n_draws)
             row |= {"method": "importance", "reliable": True, "ess": ess, "log_evidence": weights.log_evidence}
         else:
-            populations = _finish(target.one(i), z[i][finite[i]], n_draws=n_draws, seed=seed)
-            row |= _of_populations(populations)
+            missed.append(i)
+        rows.append(row)
+
+    def finish(i: int) -> "Populations | None":
+        return _finish(target.one(i), z[i][finite[i]], n_draws=n_draws, seed=seeds[i])
+
+    # The sampler works on one thread, and leaves Python to others meanwhile.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for i, populations in zip(missed, pool.map(finish, missed), strict=True):
+            rows[i] |= _of_populations(populations)
             if populations is not None:
                 out[i] = populations.combined(n_draws)
-        rows.append(row)
     return out, rows
 
 

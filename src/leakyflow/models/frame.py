@@ -23,6 +23,7 @@ from jaxtyping import Array, Float64
 from scipy import special
 
 from leakyflow.models.least_squares import Regression, coefficients, least_squares, predicted_at_spikes
+from leakyflow.recordings.blocks import in_blocks
 from leakyflow.reference.sufficient import Sufficient, compressed_log_likelihood
 from leakyflow.reference.target import above, score_of, threshold_bound
 from leakyflow.simulator.distributions import AbstractDistribution
@@ -38,8 +39,6 @@ LEAST_PRECISION = 0.5
 LARGEST_SCORE = 7.0
 # Draws that give the mean and covariance under the prior of what least squares fits.
 N_PRIOR = 4096
-# Recordings worked on together: few, or many; two shapes to compile.
-BLOCKS = (16, 1024)
 
 
 class Frame(NamedTuple):
@@ -89,14 +88,9 @@ def laplace_frame(prior: Prior, sufficient: Sufficient) -> Frame:
     typical = {"reset_noise": float(scatter.observed.quantile(0.5))} if isinstance(scatter, Observed) else {}
     bounded = bool(np.isfinite(frame.bound).any())  # by the prior alone
     solve = _laplace_solver(tuple(prior.distributions.items()), tuple((prior.known | typical).items()), bounded)
-    blocks = []
-    size = BLOCKS[len(start) > BLOCKS[0]]
-    for first in range(0, len(start), size):
-        rows = np.minimum(np.arange(first, first + size), len(start) - 1)
-        with jax.enable_x64(True):
-            values = solve(start[rows], tuple(value[rows] for value in frame[:3]), sufficient.at(rows))
-        blocks.append([np.asarray(value)[: len(start) - first] for value in values])
-    centre, root = (np.concatenate(values) for values in zip(*blocks, strict=True))
+    centre, root = in_blocks(
+        lambda rows: solve(start[rows], tuple(value[rows] for value in frame[:3]), sufficient.at(rows)), len(start)
+    )
     return frame._replace(centre=centre, root=root)
 
 

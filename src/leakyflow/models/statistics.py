@@ -6,13 +6,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int
 
 from leakyflow.models.least_squares import Regression, least_squares, predicted_at_spikes
+from leakyflow.recordings.blocks import in_blocks
 from leakyflow.recordings.recording import Recordings
 from leakyflow.reference.sufficient import Sufficient
 
 __all__ = ["STATISTICS", "descriptive_statistics", "loose_fit", "summary_statistics"]
-
-# Recordings worked on together: few, or many; two shapes to compile.
-BLOCKS = (16, 256)
 
 # Where a statistic needs more spikes than there are, it takes the value in brackets.
 STATISTICS = {
@@ -118,16 +116,8 @@ def _mean_and_sd(
 
 
 def _moments(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
-    blocks = []
-    size = BLOCKS[len(recordings) > BLOCKS[0]]
-    for start in range(0, len(recordings), size):
-        block = recordings[start : start + size]
-        rows = np.minimum(np.arange(size), len(block) - 1)
-        with jax.enable_x64(True):
-            traces = (block.V, block.I, block.spikes | block.refractory, block.n_samples)
-            values = _block_moments(*(value[rows] for value in traces))
-        blocks.append({name: np.asarray(value)[: len(block)] for name, value in values.items()})
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    traces = (recordings.V, recordings.I, recordings.spikes | recordings.refractory, recordings.n_samples)
+    return in_blocks(lambda rows: _block_moments(*(value[rows] for value in traces)), len(recordings))
 
 
 @jax.jit

@@ -184,12 +184,14 @@ def _temper(
 ) -> tuple[Array, Array, Array, Array]:
     """Scores, log of the evidence, what a hard threshold excludes, and the acceptance, for each population."""
     n = bound.shape[0]
+    # Once: a solver for each particle would have BLAS' threads wait for each other.
+    to_standard = jax.scipy.linalg.solve_triangular(start.root, jnp.eye(n), lower=True)
 
     def log_standard(u: Array) -> Array:
         return jnp.sum(normal_log_prob(u))
 
     def log_start(u: Array) -> Array:
-        local = jax.scipy.linalg.solve_triangular(start.root, u - start.mean, lower=True)
+        local = to_standard @ (u - start.mean)
         near = log_standard(local) - jnp.sum(jnp.log(jnp.diag(start.root)))
         return jnp.logaddexp(jnp.log(start.share) + near, jnp.log1p(-start.share) + log_standard(u))
 

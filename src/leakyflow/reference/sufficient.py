@@ -17,18 +17,19 @@ import numpy as np
 from jax.scipy.stats import norm
 from jaxtyping import Array, Bool, Float, Float64, Int
 
+from leakyflow.recordings.blocks import in_blocks
 from leakyflow.recordings.recording import Recordings
 from leakyflow.reference.normal import LOG_SQRT_2PI, log_ndtr
 from leakyflow.simulator.parameters import Parameters
 
-__all__ = ["Sufficient", "compress", "compressed_log_likelihood", "depth_grid"]
+__all__ = ["Sufficient", "compress", "compressed_log_likelihood", "depth_grid", "spike_columns"]
 
 # Of the grid on which voltages are counted: mV below the largest free one, and how much wider its last step is
 # than its first, for survival carries information near the top.
 DEEPEST = 50.0
 WIDENING = 20.0
-# Recordings worked on together: few, or many; two shapes to compile.
-BLOCKS = (16, 256)
+# For spikes.
+LEAST_COLUMNS = 8
 
 
 class Sufficient(NamedTuple):
@@ -57,6 +58,21 @@ class Sufficient(NamedTuple):
         """Those of some recordings; of one number, without their axis."""
         return Sufficient._make(value if isinstance(value, float) else value[rows] for value in self)
 
+    def narrow(self) -> "Sufficient":
+        """Without the columns for spikes that none of the recordings needs, but for what keeps shapes few."""
+        needed = int((self.weight > 0).sum(-1).max(initial=0))
+        columns = slice(spike_columns(needed))
+        names = ("V_before", "I_before", "V_released", "weight")
+        return self._replace(**{name: getattr(self, name)[..., columns] for name in names})
+
+
+def spike_columns(n: int) -> int:
+    """Columns for n spikes: one of few numbers, each of which is a shape to compile."""
+    columns = LEAST_COLUMNS
+    while columns < n:
+        columns *= 4
+    return columns
+
 
 def depth_grid(n_depths: int) -> Float64[np.ndarray, " depth"]:
     """Depths below the largest free voltage, in mV, at which survived voltages are counted."""
@@ -77,23 +93,11 @@ def compress(recordings: Recordings, *, n_spikes: int = 32, n_depths: int = 32) 
     Returns:
         Sufficient, float64.
     """
-    blocks = []
-    size = BLOCKS[len(recordings) > BLOCKS[0]]
-    for start in range(0, len(recordings), size):
-        block = recordings[start : start + size]
-        rows = np.minimum(np.arange(size), len(block) - 1)
-        with jax.enable_x64(True):
-            sums = _sums(
-                block.V[rows],
-                block.I[rows],
-                block.spikes[rows],
-                block.refractory[rows],
-                block.n_samples[rows],
-                block.dt,
-                depth_grid(n_depths),
-            )
-        blocks.append([np.asarray(value)[: len(block)] for value in sums])
-    V_ref, gram, cross, square, V_max, survived = (np.concatenate(values) for values in zip(*blocks, strict=True))
+    r = recordings
+    traces = (r.V, r.I, r.spikes, r.refractory, r.n_samples)
+    V_ref, gram, cross, square, V_max, survived = in_blocks(
+        lambda rows: _sums(*(value[rows] for value in traces), r.dt, depth_grid(n_depths)), len(r)
+    )
     return Sufficient(
         V_ref=V_ref,
         gram=gram,

@@ -15,7 +15,7 @@ from leakyflow.reference.deterministic import deterministic_log_likelihood
 from leakyflow.reference.likelihood import Traces, n_segments, traces_of
 from leakyflow.reference.normal import ndtr, ndtri
 from leakyflow.reference.observed import observed_parameters
-from leakyflow.reference.sufficient import Sufficient, compress, compressed_log_likelihood
+from leakyflow.reference.sufficient import Sufficient, compress, compressed_log_likelihood, spike_columns
 from leakyflow.simulator.distributions import AbstractDistribution, normal_log_prob
 from leakyflow.simulator.prior import Prior
 
@@ -32,8 +32,6 @@ __all__ = [
 
 # Nodes of the grid of survived voltages: see `compressed_log_likelihood` for its error.
 N_DEPTHS = 128
-# Columns for spikes are a power of two, and at least so many, so that little is compiled.
-LEAST_SPIKES = 32
 # A bound below the first excludes nothing, and one above the second leaves 1e-12 of the prior.
 NEAREST_BOUND, FARTHEST_BOUND = -30.0, 7.0
 # Recordings x draws evaluated at a time, and draws where whole traces are.
@@ -59,19 +57,24 @@ class Target(NamedTuple):
 
     def given(self, rows: Any) -> tuple[Sufficient | Traces, dict[str, Any]]:
         """Data and observed parameters of some rows; of one number, without their axis."""
-        return self.data.at(rows), {name: value[rows] for name, value in self.observed.items()}
+        data = self.data.at(rows)
+        if isinstance(data, Sufficient):
+            data = data.narrow()
+        return data, {name: value[rows] for name, value in self.observed.items()}
 
     def log_likelihood(self, z: Float64[np.ndarray, "dataset draw param"]) -> Float64[np.ndarray, "dataset draw"]:
         """Log likelihood at prior scores; -inf where a hard threshold excludes them, never NaN."""
         n, n_draws = z.shape[:2]
         step = max(1, ROWS // n_draws)
         values = np.empty((n, n_draws))
+        # Those with like numbers of spikes together: no more columns than they need.
+        order = np.argsort((self.data.weight > 0).sum(1)) if isinstance(self.data, Sufficient) else np.arange(n)
         for first in range(0, n, step):
             rows = np.minimum(np.arange(first, first + step), n - 1) if n > step else np.arange(n)  # one compiled shape
+            rows = order[rows]
             with jax.enable_x64(True):
                 block, violated = _evaluate(self.prior, self.n_segments, *self.given(rows), z[rows])
-            block = np.where(violated, -np.inf, block)
-            values[first : first + step] = block[: n - first]
+            values[rows] = np.where(violated, -np.inf, block)
         inside = (z > self.bound[:, None]).all(-1) & self.possible[:, None]
         return np.where(inside & ~np.isnan(values), values, -np.inf)
 
@@ -106,11 +109,10 @@ def target_of(recordings: Recordings, prior: Prior) -> Target:
     bound, possible = np.full((n, prior.n_inferred), -np.inf), np.ones(n, bool)
     data: Sufficient | Traces
     if prior.known.get("measurement_noise") == 0.0:
-        most = int(recordings.n_spikes.max())
         soft = prior.known.get("threshold_noise") != 0.0
         data = compress(
             recordings.roomy(),
-            n_spikes=max(LEAST_SPIKES, 1 << (most - 1).bit_length()),
+            n_spikes=spike_columns(int(recordings.n_spikes.max())),
             n_depths=N_DEPTHS if soft else 4,
         )
         if not soft and "V_th" in prior.inferred:

@@ -58,7 +58,7 @@ def training(preset: str) -> tuple[Callable[[], object], int]:
     examples.adapt(np.arange(n))
     give_optimizer(network.approximator, config.training)
     steps = compiled_steps(network.approximator, config.training.batch_size)
-    some = in_calls(training_batches(np.arange(n), config.training.batch_size, seed=1, epoch=0), examples)[0]
+    some = in_calls(training_batches(np.arange(n), config.training.batch_size, seed=1, epoch=0), examples.nbytes)[0]
     batches = examples.batch(some)
     return lambda: np.asarray(steps.train(batches)), len(some)
 

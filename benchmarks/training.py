@@ -27,6 +27,7 @@ from leakyflow.training.config import Config
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
 N_SIMULATIONS, N_REPEATS = 12_800, 6
+N_MEMORY = 100_000
 
 
 def variants() -> dict[str, Config]:
@@ -83,7 +84,7 @@ def step_seconds(config: Config, n: int = N_SIMULATIONS) -> float:
     steps = compiled_steps(network.approximator, config.training.batch_size)
     order = training_batches(np.arange(n), config.training.batch_size, seed=1, epoch=0)
     times = []
-    for some in in_calls(order, examples) * N_REPEATS:
+    for some in in_calls(order, examples.nbytes) * N_REPEATS:
         began = time.perf_counter()
         np.asarray(steps.train(examples.batch(some)))
         times.append((time.perf_counter() - began) / len(some))
@@ -134,7 +135,7 @@ def measure_from_nothing(folder: Path) -> dict[str, float]:
 def train_one_epoch(name: str, folder: Path) -> None:
     """Simulate if need be, train one epoch and print the peak memory."""
     config = variants()[name]
-    config = replace(config, training=replace(config.training, epochs=1))
+    config = replace(config, training=replace(config.training, epochs=1, n_simulations=N_MEMORY))
     dataset = lf.make_dataset(config, config.training.n_simulations, seed=1, out=folder / "dataset.zarr")
     lf.train(config, dataset, out=folder / f"{name}-{time.time_ns()}")
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)

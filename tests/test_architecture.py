@@ -10,7 +10,7 @@ import leakyflow
 from tests.fresh import run_python
 
 PACKAGE = Path(leakyflow.__file__).parent
-ORDER = ("recordings", "simulator", "reference", "models", "training", "diagnostics", "report", "cli")
+ORDER = ("cores", "recordings", "simulator", "reference", "models", "training", "diagnostics", "report", "cli")
 NETWORKS = {"bayesflow", "keras", "tensorflow", "torch"}
 FORBIDDEN: dict[str, set[str]] = {
     "recordings": NETWORKS | {"jax", "jaxlib"},

@@ -28,6 +28,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from leakyflow import __version__
+from leakyflow.cores import n_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -541,8 +542,7 @@ def start_run(config: "Config", folder: Path, *, resume: bool) -> None:
 
 def share_batches() -> None:
     """Before JAX is imported: let it see a few of the cores as devices, which share each training batch."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(min(cores, MOST_DEVICES)))
+    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(min(n_cores(), MOST_DEVICES)))
 
 
 def train_in(folder: Path, config: "Config", dataset: Path | None, tensorboard: bool = False) -> "Run":

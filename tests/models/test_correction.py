@@ -302,6 +302,14 @@ def test_without_a_finite_draw_the_sampler_begins_at_the_prior():
     assert agree(values, linear_posterior(silent()), ess=min(row["ess"], N_DRAWS))
 
 
+def test_a_draw_beyond_all_reason_does_not_keep_the_sampler_from_beginning():
+    z, log_q = proposed(10.0)
+    z[0, 7] = 1e10
+    values, row = correct(z, log_q)
+    assert row["method"] == "SMC"
+    assert agree(values, linear_posterior(silent()), ess=min(row["ess"], N_DRAWS))
+
+
 def test_the_same_seeds_give_the_same_corrected_draws(displaced_by_one):
     np.testing.assert_array_equal(correct(*proposed(1.0))[0], displaced_by_one[0])
     assert (correct(*proposed(1.0), seed=1)[0] != displaced_by_one[0]).any()

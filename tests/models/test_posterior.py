@@ -49,6 +49,12 @@ def test_draws_of_a_recording_do_not_depend_on_its_company_or_padding(posterior,
     assert np.array_equal(posterior.sample(noisy, n_draws=20, seed=1, correct=False).array[0], alone)
 
 
+def test_no_recordings_are_refused(posterior, recordings):
+    for use in (posterior.sample, posterior.statistics, posterior.summary_features):
+        with pytest.raises(ValueError, match="At least one recording"):
+            use(recordings[:0])
+
+
 def test_draws_respect_supports_and_the_hard_threshold(posterior, recordings):
     draws = posterior.sample(recordings, n_draws=50, correct=False)
     assert (draws["tau"] > 0).all()

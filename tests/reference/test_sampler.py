@@ -6,7 +6,7 @@ import scipy.stats
 
 from leakyflow.reference.draws import Draws
 from leakyflow.reference.likelihood import log_likelihood
-from leakyflow.reference.sampler import reference_posterior
+from leakyflow.reference.sampler import N_POPULATIONS, Populations, reference_posterior
 from leakyflow.simulator.distributions import Uniform
 from leakyflow.simulator.prior import Prior
 from tests.cases import NEURON, PRIORS, STANDARD, recorded, simulated, simulator, stimulated
@@ -205,6 +205,14 @@ NOWHERE = recorded(np.full(500, -72.0), spikes=(100, 200, 300, 400), n_ref=15)  
 def test_each_error_says_what_to_do(recording, entries, match):
     with pytest.raises(ValueError, match=match):
         reference_posterior(recording, of(Prior(NEURON._asdict() | entries)))
+
+
+def test_populations_that_did_not_arrive_are_not_reliable():
+    agreeing = Populations(np.zeros((N_POPULATIONS, 5, 1)), np.zeros(N_POPULATIONS), acceptance=0.3, r_hat=1.0, ess=9.0)
+    assert agreeing.reliable
+    assert not agreeing._replace(log_evidence=np.array([0.0, 0.0, -np.inf, 0.0])).reliable
+    assert not agreeing._replace(r_hat=1.1).reliable
+    assert not agreeing._replace(acceptance=0.01).reliable
 
 
 def test_numbers_of_draws_and_seeds_are_checked():

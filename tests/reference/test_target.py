@@ -72,6 +72,11 @@ def test_one_of_many_is_as_by_itself(name, recordings):
         np.testing.assert_allclose(alone.log_likelihood(z[i : i + 1])[0], together[i], rtol=1e-10)
 
 
+def test_no_recordings_are_refused(recordings):
+    with pytest.raises(ValueError, match="At least one recording"):
+        target_of(recordings[:0], PRIORS["standard"])
+
+
 def test_many_draws_of_many_recordings_are_worked_through_in_blocks(recordings, monkeypatch):
     prior = PRIORS["standard"]
     target, z = target_of(recordings, prior), scores(prior)

@@ -198,3 +198,21 @@ def test_without_tensorboard_a_live_view_is_refused_before_any_work(tiny_config,
     with pytest.raises(ModuleNotFoundError, match=r"leakyflow\[tensorboard\]"):
         train(tiny_config, tiny_dataset, out=tmp_path / "run", tensorboard=True)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "nbytes", "lengths"),
+    [
+        (1855, 100, [53] * 35),  # 64 steps at most
+        (371, 100, [53] * 7),
+        (60, 100, [60]),
+        (127, 100, [64, 63]),  # a prime number of steps
+        (12, 2**16, [2] * 6),  # 2^25 bytes hold two batches of 256 recordings
+        (3, 2**20, [1] * 3),  # not even one
+    ],
+)
+def test_an_epoch_is_parted_into_calls_of_equal_lengths_where_possible(n_steps, nbytes, lengths):
+    order = np.arange(n_steps * 256).reshape(n_steps, 256)
+    calls = fit.in_calls(order, nbytes)
+    assert [len(call) for call in calls] == lengths
+    np.testing.assert_array_equal(np.concatenate(calls), order)

@@ -5,11 +5,11 @@ its progress bars, which are never shown, ask for ipywidgets.
 """
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
 import keras
 import numpy as np
@@ -27,6 +27,8 @@ __all__ = [
 
 # The axis along which JAX's devices share a training batch.
 DEVICES = "device"
+# Held while weights are blanked.
+BLANKING = threading.RLock()
 
 
 @contextmanager
@@ -71,10 +73,20 @@ def blank_weights() -> Iterator[None]:
     To draw initial weights takes longer than all else about loading a network: each operation of an initializer, and of
     a random permutation, is compiled by itself.
     """
-    add_weight = keras.Layer.add_weight
+    own = threading.get_ident()
+    # Keras is everyone's: other threads build what they are told to, and do not blank at the same time.
+    with BLANKING:
+        add_weight, shuffle = keras.Layer.add_weight, keras.random.shuffle
 
-    def add_blank(layer: keras.Layer, *args: Any, initializer: Any = None, **settings: Any) -> keras.Variable:
-        return add_weight(layer, *args, initializer=np.zeros, **settings)
+        def add_blank(layer: keras.Layer, *args: Any, **settings: Any) -> keras.Variable:
+            blank = {"initializer": np.zeros} if threading.get_ident() == own else {}
+            return add_weight(layer, *args, **settings | blank)
 
-    with patch.object(keras.Layer, "add_weight", add_blank), patch.object(keras.random, "shuffle", lambda x: x):
-        yield
+        def leave(x: Tensor, *args: Any, **settings: Any) -> Tensor:
+            return x if threading.get_ident() == own else shuffle(x, *args, **settings)
+
+        keras.Layer.add_weight, keras.random.shuffle = add_blank, leave
+        try:
+            yield
+        finally:
+            keras.Layer.add_weight, keras.random.shuffle = add_weight, shuffle

@@ -1,6 +1,5 @@
 """Correction of amortized draws by the exact likelihood: importance weights, and what to do where they fail."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 from scipy import special
 
+from leakyflow.cores import n_cores
 from leakyflow.models.frame import score_above
 from leakyflow.recordings.recording import Recordings
 from leakyflow.reference.draws import import_arviz
@@ -39,6 +39,10 @@ LARGEST_K_HAT = 0.7
 LEAST_POSSIBLE = 0.05
 # The sampler starts from the amortized draws, spread by this factor, and from the prior, half of each.
 SPREAD, SHARE = 2.0, 0.5
+# Of amortized scores that say where the posterior may be, for the prior has nothing beyond.
+FARTHEST_SCORE = 10.0
+# Samplers at a time, each of which has particles of its own in memory.
+MOST_THREADS = 8
 
 
 def n_amortized(n_draws: int) -> int:
@@ -125,7 +129,7 @@ def corrected(
         return _finish(target.one(i), z[i][finite[i]], n_draws=n_draws, seed=seeds[i])
 
     # The sampler works on one thread, and leaves Python to others meanwhile.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(min(n_cores(), MOST_THREADS)) as pool:
         for i, populations in zip(missed, pool.map(finish, missed), strict=True):
             rows[i] |= _of_populations(populations)
             if populations is not None:
@@ -217,7 +221,7 @@ def _finish(
     start = Start(0.0, np.zeros(n), np.eye(n))
     if len(z) > 10 * n:
         # Scores under the prior truncated at the bound, as the sampler has them.
-        u = np.where(np.isfinite(bound), score_above(z, bound), z)
+        u = np.where(np.isfinite(bound), score_above(z, bound), z).clip(-FARTHEST_SCORE, FARTHEST_SCORE)
         covariance = SPREAD**2 * np.cov(u.T).reshape(n, n) + 1e-8 * np.eye(n)
         start = Start(SHARE, u.mean(0), np.linalg.cholesky(covariance))
     return tempered_populations(target, start, n_draws=n_draws, seed=seed)

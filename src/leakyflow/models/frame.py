@@ -23,7 +23,7 @@ from jaxtyping import Array, Float64
 from scipy import special
 
 from leakyflow.models.least_squares import Regression, coefficients, least_squares, predicted_at_spikes
-from leakyflow.recordings.blocks import in_blocks
+from leakyflow.reference.blocks import in_blocks
 from leakyflow.reference.sufficient import Sufficient, compressed_log_likelihood
 from leakyflow.reference.target import above, score_of, threshold_bound
 from leakyflow.simulator.distributions import AbstractDistribution

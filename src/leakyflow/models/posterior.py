@@ -206,6 +206,8 @@ class Posterior:
             recordings = recording
         else:
             recordings = Recordings.from_list([recording] if isinstance(recording, Recording) else recording)
+        if not len(recordings):
+            raise ValueError("At least one recording is needed, got none.")
         shortest, longest = self.duration
         if abs(recordings.dt - self.dt) > 1e-9:
             raise ValueError(

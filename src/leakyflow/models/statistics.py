@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int
 
 from leakyflow.models.least_squares import Regression, least_squares, predicted_at_spikes
-from leakyflow.recordings.blocks import in_blocks
 from leakyflow.recordings.recording import Recordings
+from leakyflow.reference.blocks import in_blocks
 from leakyflow.reference.sufficient import Sufficient
 
 __all__ = ["STATISTICS", "descriptive_statistics", "loose_fit", "summary_statistics"]

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Draws", "import_arviz", "n_decimals"]
 
 
+@cache
 def import_arviz() -> Any:
     """ArviZ, which takes seconds to import, without the notice that it prints on the first import of each day."""
     with warnings.catch_warnings():

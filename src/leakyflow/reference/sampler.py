@@ -52,8 +52,9 @@ class Populations(NamedTuple):
 
     @property
     def reliable(self) -> bool:
-        """Whether the populations agree and moved."""
-        return bool(self.r_hat < LARGEST_R_HAT and self.acceptance > LEAST_ACCEPTANCE)
+        """Whether the populations arrived, agree and moved."""
+        arrived = np.isfinite(self.log_evidence).all()
+        return bool(arrived and self.r_hat < LARGEST_R_HAT and self.acceptance > LEAST_ACCEPTANCE)
 
     def combined(self, n_draws: int) -> Float64[np.ndarray, "draw param"]:
         """Particles taken from the populations in turn."""

@@ -17,8 +17,8 @@ import numpy as np
 from jax.scipy.stats import norm
 from jaxtyping import Array, Bool, Float, Float64, Int
 
-from leakyflow.recordings.blocks import in_blocks
 from leakyflow.recordings.recording import Recordings
+from leakyflow.reference.blocks import in_blocks
 from leakyflow.reference.normal import LOG_SQRT_2PI, log_ndtr
 from leakyflow.simulator.parameters import Parameters
 

@@ -97,8 +97,10 @@ def target_of(recordings: Recordings, prior: Prior) -> Target:
         prior: With one of `membrane_noise` and `measurement_noise` known to be 0.
 
     Raises:
-        ValueError: If the likelihood is not known in closed form.
+        ValueError: If the likelihood is not known in closed form, or there are no recordings.
     """
+    if not len(recordings):
+        raise ValueError("At least one recording is needed, got none.")
     if not has_likelihood(prior):
         raise ValueError(
             "The likelihood is known in closed form only where one of `membrane_noise` and `measurement_noise` is "

@@ -6,7 +6,6 @@ integrated by Euler's method, Euler-Maruyama's where the membrane noise sigma is
 (Gerstner et al. 2014, Neuronal Dynamics, chapters 1 and 8).
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
+from leakyflow.cores import n_cores
 from leakyflow.recordings.recording import Recording, Recordings
 from leakyflow.simulator.noise import SPARED, Noise, draw_noise
 from leakyflow.simulator.parameters import UNITS, Parameters
@@ -112,7 +112,7 @@ def simulate_traces(
         for target, source in zip(out, traces, strict=True):
             target[start : start + keep] = np.asarray(source)[:keep]
 
-    with ThreadPoolExecutor(_n_cores()) as pool:
+    with ThreadPoolExecutor(n_cores()) as pool:
         list(pool.map(run, range(0, len(I), BLOCK)))
     return out
 
@@ -189,11 +189,6 @@ def _single_below(V_th: Array) -> Array:
     """The greatest number in single precision below each threshold."""
     single = V_th.astype(jnp.float32)
     return jnp.where(single.astype(V_th.dtype) < V_th, single, jnp.nextafter(single, jnp.float32(-jnp.inf)))
-
-
-def _n_cores() -> int:
-    """Cores that this process may use, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_seed(seed: int) -> None:

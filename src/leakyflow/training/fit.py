@@ -29,7 +29,7 @@ COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
 TENSORBOARD = "tensorboard"  # within a run's folder
 EVERY = 50  # steps between two points of the live view
 # Steps that are compiled into one call: as many as their batches fit into this memory, and no more than this.
-BYTES_TOGETHER, MOST_TOGETHER = 2**25, 50
+BYTES_TOGETHER, MOST_TOGETHER = 2**25, 64
 # Examples that means and SDs of the inputs are taken from.
 N_ADAPT = 2**13
 
@@ -137,10 +137,13 @@ def give_optimizer(model: bf.ContinuousApproximator, training: TrainingConfig) -
     model.optimizer.build(model.trainable_variables)
 
 
-def in_calls(order: Int[np.ndarray, "step batch"], examples: Examples) -> list[Int[np.ndarray, "step batch"]]:
-    """An epoch's steps, parted into those that one call takes."""
-    n_together = np.clip(BYTES_TOGETHER // (examples.nbytes * order.shape[1]), 1, MOST_TOGETHER)
-    return np.array_split(order, -(-len(order) // n_together))
+def in_calls(order: Int[np.ndarray, "step batch"], nbytes: int) -> list[Int[np.ndarray, "_ batch"]]:
+    """An epoch's steps, parted into those that one call takes; each example takes this much memory."""
+    most = int(np.clip(BYTES_TOGETHER // (nbytes * order.shape[1]), 1, MOST_TOGETHER))
+    fewest = -(-len(order) // most)
+    # In equal parts if need not be twice as many, for each length is compiled by itself.
+    n_parts = next((n for n in range(fewest, 2 * fewest) if len(order) % n == 0), fewest)
+    return np.array_split(order, n_parts)
 
 
 def _steps_of_an_epoch(
@@ -148,7 +151,7 @@ def _steps_of_an_epoch(
 ) -> Float32[np.ndarray, " step"]:
     """Loss of each step."""
     losses: list[Any] = []
-    for some in in_calls(order, examples):
+    for some in in_calls(order, examples.nbytes):
         losses.append(steps.train(examples.batch(some)))
         if len(losses) > 1:  # the next batches are prepared while these steps run
             losses[-2] = np.asarray(losses[-2])

@@ -65,7 +65,7 @@ class _JaxSteps(Steps):
             model.metrics_variables,
         )
         devices = jax.devices()
-        n_devices = len(devices) if batch_size % len(devices) == 0 else 1
+        n_devices = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
         self.mesh = jax.sharding.Mesh(np.array(devices[:n_devices]), (DEVICES,))
         everywhere = jax.sharding.NamedSharding(self.mesh, PartitionSpec())
         # Copies: the first step takes the memory over.

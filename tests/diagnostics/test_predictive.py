@@ -105,3 +105,15 @@ def test_draws_of_another_prior_are_refused():
     recording = recordings(1)[0]
     with pytest.raises(ValueError, match="one recording's posterior of tau, V_rest, C, V_th"):
         posterior_predictive(recording, Draws(("tau",), np.ones((5, 1))), PRIOR)
+
+
+def test_neurons_that_would_spike_at_once_are_seen_and_do_no_harm():
+    recording = recordings(1, amplitude=50.0)[0]
+    draws = knowing(n_draws=60)
+    draws.array[:20, PRIOR.inferred.index("V_th")] = recording.V[0] - 1.0
+    predicted = posterior_predictive(recording, draws, PRIOR)
+    assert predicted.spikes[:20, 0].all()
+    assert not predicted.spikes[20:, 0].any()
+    p_values = predicted.p_values(recording)
+    assert set(p_values) == set(FEATURES)
+    assert p_values["spike_count"] > 0.5  # 40 of 60 are silent, as it is

@@ -1,6 +1,6 @@
 """Posterior predictive: what neurons drawn from a posterior do under the current of the recording."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -79,7 +79,7 @@ class Predictive:
         """
         found = {}
         # As if the recording were one of the simulations, which also spares its statistics a compilation of their own.
-        features = _features(Recordings.from_list([*self.simulations, recording]).roomy())
+        features = _features(_joined(self.simulations, Recordings.from_list([recording])).roomy())
         for name in FEATURES:
             x, at = features[name][:-1], features[name][-1]
             # Of equal ones half count.
@@ -127,6 +127,15 @@ def posterior_predictive(
         **{name: draws[name][:n] for name in draws.names},
     )
     return Predictive(simulations=_simulate_from(parameters, recording, seed))
+
+
+def _joined(some: Recordings, others: Recordings) -> Recordings:
+    """Recordings of one length together; a simulated neuron whose threshold lies below V[0] begins with a spike."""
+    arrays = {
+        name: np.concatenate([getattr(some, name), getattr(others, name)])
+        for name in ("V", "I", "spikes", "refractory", "n_samples")
+    }
+    return replace(some, **arrays, names=some.names + others.names)
 
 
 def _features(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:

@@ -1,6 +1,7 @@
 """How far is a training step from the machine's own speed, and how much memory does training take?
 
     JAX_NUM_CPU_DEVICES=2 python benchmarks/training.py
+    JAX_NUM_CPU_DEVICES=1 taskset -c 0 python benchmarks/training.py
     python benchmarks/training.py --memory FOLDER
     python benchmarks/training.py --from-nothing FOLDER
 
@@ -157,7 +158,9 @@ def main() -> None:
     elif arguments.memory:
         results["peak_memory_GiB"] = measure_memory(arguments.memory)
     else:
-        results["steps"] = measure_steps()
+        import jax
+
+        results.setdefault("steps", {})[f"{jax.local_device_count()} cores"] = measure_steps()
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
 
 

@@ -252,7 +252,7 @@ def plot_history(history: pd.DataFrame) -> Figure:
         rate.plot(history.index, history["learning_rate"], color=GREEN, marker=marker)
         rate.set(xlabel="epoch", ylabel="learning rate at its end", ylim=(0, None))
         for axes in (by_epoch, rate):
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     return figure
 
 

@@ -1,6 +1,6 @@
 """Posterior predictive: what neurons drawn from a posterior do under the current of the recording."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -131,11 +131,19 @@ def posterior_predictive(
 
 def _joined(some: Recordings, others: Recordings) -> Recordings:
     """Recordings of one length together; a simulated neuron whose threshold lies below V[0] begins with a spike."""
-    arrays = {
-        name: np.concatenate([getattr(some, name), getattr(others, name)])
-        for name in ("V", "I", "spikes", "refractory", "n_samples")
-    }
-    return replace(some, **arrays, names=some.names + others.names)
+
+    def both(name: str) -> np.ndarray:
+        return np.concatenate([getattr(some, name), getattr(others, name)])
+
+    return Recordings(
+        V=both("V"),
+        I=both("I"),
+        spikes=both("spikes"),
+        refractory=both("refractory"),
+        n_samples=both("n_samples"),
+        dt=some.dt,
+        names=some.names + others.names,
+    )
 
 
 def _features(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -46,21 +45,11 @@ def training(preset: str) -> tuple[Callable[[], object], int]:
     from leakyflow.cli import share_batches
 
     share_batches()
-    from leakyflow.models.network import Network
-    from leakyflow.training.batches import prepare, training_batches
-    from leakyflow.training.fit import give_optimizer, in_calls
-    from leakyflow.training.steps import compiled_steps
+    from training import steps_of
 
-    config, n = lf.load_config(preset), N_TRAINING[preset]
-    config = replace(config, training=replace(config.training, n_simulations=n))
-    network = Network(config.network, config.simulator, seed=1)
-    examples = prepare(network, lf.make_dataset(config, n, seed=1), n=n)
-    examples.adapt(np.arange(n))
-    give_optimizer(network.approximator, config.training)
-    steps = compiled_steps(network.approximator, config.training.batch_size)
-    some = in_calls(training_batches(np.arange(n), config.training.batch_size, seed=1, epoch=0), examples.nbytes)[0]
-    batches = examples.batch(some)
-    return lambda: np.asarray(steps.train(batches)), len(some)
+    steps, examples, calls = steps_of(lf.load_config(preset), N_TRAINING[preset])
+    batches = examples.batch(calls[0])
+    return lambda: np.asarray(steps.train(batches)), len(calls[0])
 
 
 TASKS: dict[str, Callable[[int], tuple[Callable[[], object], int]]] = {

@@ -19,12 +19,17 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import leakyflow as lf
 from leakyflow.models.config import SummaryConfig
 from leakyflow.training.config import Config
+
+if TYPE_CHECKING:
+    from leakyflow.training.batches import Examples
+    from leakyflow.training.steps import Steps
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
 N_SIMULATIONS, N_REPEATS = 12_800, 6
@@ -70,8 +75,8 @@ def step_operations(config: Config) -> float:
     return 3.0 * per_row * config.training.batch_size
 
 
-def step_seconds(config: Config, n: int = N_SIMULATIONS) -> float:
-    """Seconds of a training step on all of JAX's devices: of the fastest of many calls, after the first compiles."""
+def steps_of(config: Config, n: int) -> "tuple[Steps, Examples, list[np.ndarray]]":
+    """What trains a new network on n recordings, these, and their numbers in each call of an epoch."""
     from leakyflow.models.network import Network
     from leakyflow.training.batches import prepare, training_batches
     from leakyflow.training.fit import give_optimizer, in_calls
@@ -84,8 +89,14 @@ def step_seconds(config: Config, n: int = N_SIMULATIONS) -> float:
     give_optimizer(network.approximator, config.training)
     steps = compiled_steps(network.approximator, config.training.batch_size)
     order = training_batches(np.arange(n), config.training.batch_size, seed=1, epoch=0)
+    return steps, examples, in_calls(order, examples.nbytes)
+
+
+def step_seconds(config: Config, n: int = N_SIMULATIONS) -> float:
+    """Seconds of a training step on all of JAX's devices: of the fastest of many calls, after the first compiles."""
+    steps, examples, calls = steps_of(config, n)
     times = []
-    for some in in_calls(order, examples.nbytes) * N_REPEATS:
+    for some in calls * N_REPEATS:
         began = time.perf_counter()
         np.asarray(steps.train(examples.batch(some)))
         times.append((time.perf_counter() - began) / len(some))
@@ -160,7 +171,7 @@ def main() -> None:
     else:
         import jax
 
-        results.setdefault("steps", {})[f"{jax.local_device_count()} cores"] = measure_steps()
+        results.setdefault("steps", {})[str(jax.local_device_count())] = measure_steps()
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
 
 

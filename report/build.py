@@ -180,7 +180,9 @@ def build(facts: Facts, out: Path, shown: tuple[dict[str, Any], dict[str, Any]] 
         "real_verdicts": real_verdicts(found["typicality"]),
         "simulator": simulator(found["simulator"]),
         "sizes": sizes.assign(n=sizes.n.astype(int)),
-        "steps": by_key(found["training"]["steps"], "network"),
+        "steps": pd.concat(
+            [by_key(rows, "network").assign(cores=cores) for cores, rows in found["training"]["steps"].items()]
+        ),
         "conditions": {
             name.replace(", ", "_"): pd.DataFrame(part["parameters"])
             for name, part in found["sensitivity"].items()

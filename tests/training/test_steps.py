@@ -1,10 +1,11 @@
 import keras
 import numpy as np
+import pytest
 
 from leakyflow.models.network import Network
 from leakyflow.training.batches import prepare, training_batches
 from leakyflow.training.config import load_config
-from leakyflow.training.steps import compiled_steps
+from leakyflow.training.steps import compiled_steps, most_even
 from tests.fresh import run_python
 
 # In a process of its own, for JAX makes its devices once.
@@ -14,8 +15,8 @@ import jax
 import numpy as np
 from tests.training.test_steps import PRESETS, steps_of
 devices = jax.devices()
-assert len(devices) == 3
-for n in (1, 2, 3):
+assert len(devices) == 2
+for n in (1, 2):
     with patch("jax.devices", lambda: devices[:n]):
         np.savez({path!r}.format(n), **{{name + str(i): x for name in PRESETS for i, x in enumerate(steps_of(name))}})
 """
@@ -47,13 +48,16 @@ def steps_of(preset: str) -> list[np.ndarray]:
 def test_devices_that_share_the_batches_take_the_steps_of_one(tmp_path):
     """Batch normalization included: its means are over the whole batch."""
     path = str(tmp_path / "{}.npz")
-    run_python(ON_DEVICES.format(path=path), JAX_NUM_CPU_DEVICES="3")
-    with np.load(path.format(1)) as one, np.load(path.format(2)) as two, np.load(path.format(3)) as three:
-        assert one.files == two.files == three.files
+    run_python(ON_DEVICES.format(path=path), JAX_NUM_CPU_DEVICES="2")
+    with np.load(path.format(1)) as one, np.load(path.format(2)) as two:
+        assert one.files == two.files
         for name in one.files:
             np.testing.assert_allclose(two[name], one[name], rtol=2e-3, atol=2e-4, err_msg=name)
-            # Three cannot share 40 recordings evenly, so that two of them do.
-            np.testing.assert_array_equal(three[name], two[name], err_msg=name)
         # The control: the order of sums was another, so there were two devices; and steps were taken.
         assert any(not np.array_equal(one[name], two[name]) for name in one.files)
         assert len(np.unique(one["standard0"])) == 3
+
+
+@pytest.mark.parametrize(("n_devices", "n"), [(1, 1), (2, 2), (3, 2), (4, 4), (7, 4)])
+def test_devices_that_cannot_share_a_batch_evenly_are_left_out(n_devices, n):
+    assert most_even(256, n_devices) == n

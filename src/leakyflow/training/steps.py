@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from leakyflow.models.backend import DEVICES, bf
 
-__all__ = ["Batch", "Steps", "compiled_steps"]
+__all__ = ["Batch", "Steps", "compiled_steps", "most_even"]
 
 Batch = dict[str, Any]  # what BayesFlow's approximator takes
 
@@ -65,8 +65,7 @@ class _JaxSteps(Steps):
             model.metrics_variables,
         )
         devices = jax.devices()
-        n_devices = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
-        self.mesh = jax.sharding.Mesh(np.array(devices[:n_devices]), (DEVICES,))
+        self.mesh = jax.sharding.Mesh(np.array(devices[: most_even(batch_size, len(devices))]), (DEVICES,))
         everywhere = jax.sharding.NamedSharding(self.mesh, PartitionSpec())
         # Copies: the first step takes the memory over.
         self.state = jax.tree.map(
@@ -115,6 +114,11 @@ class _JaxSteps(Steps):
         jax.tree.map(
             lambda variable, value: variable.assign(np.asarray(value)), self.variables, self.state, is_leaf=_is_variable
         )
+
+
+def most_even(batch_size: int, n_devices: int) -> int:
+    """The largest number of devices that share a batch evenly."""
+    return max(n for n in range(1, n_devices + 1) if batch_size % n == 0)
 
 
 def _is_variable(node: Any) -> bool:

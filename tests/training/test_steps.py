@@ -13,13 +13,14 @@ ON_DEVICES = """
 from unittest.mock import patch
 import jax
 import numpy as np
-from tests.training.test_steps import steps_of
+from tests.training.test_steps import PRESETS, steps_of
 devices = jax.devices()
 assert len(devices) == 2
 for n in (1, 2):
     with patch("jax.devices", lambda: devices[:n]):
-        np.savez({path!r}.format(n), *steps_of("lstm"))
+        np.savez({path!r}.format(n), **{{name + str(i): x for name in PRESETS for i, x in enumerate(steps_of(name))}})
 """
+PRESETS = ("standard", "lstm")
 
 
 def steps_of(preset: str) -> list[np.ndarray]:
@@ -54,7 +55,7 @@ def test_devices_that_share_the_batches_take_the_steps_of_one(tmp_path):
             np.testing.assert_allclose(two[name], one[name], rtol=2e-3, atol=2e-4, err_msg=name)
         # The control: the order of sums was another, so there were two devices; and steps were taken.
         assert any(not np.array_equal(one[name], two[name]) for name in one.files)
-        assert len(np.unique(one["arr_0"])) == 3
+        assert len(np.unique(one["standard0"])) == 3
 
 
 @pytest.mark.parametrize(("n_devices", "n"), [(1, 1), (2, 2), (3, 2), (4, 4), (7, 4)])

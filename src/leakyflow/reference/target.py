@@ -65,13 +65,12 @@ class Target(NamedTuple):
     def log_likelihood(self, z: Float64[np.ndarray, "dataset draw param"]) -> Float64[np.ndarray, "dataset draw"]:
         """Log likelihood at prior scores; -inf where a hard threshold excludes them, never NaN."""
         n, n_draws = z.shape[:2]
-        step = max(1, ROWS // n_draws)
+        step = min(n, max(1, ROWS // n_draws))
         values = np.empty((n, n_draws))
         # Those with like numbers of spikes together: no more columns than they need.
         order = np.argsort((self.data.weight > 0).sum(1)) if isinstance(self.data, Sufficient) else np.arange(n)
         for first in range(0, n, step):
-            rows = np.minimum(np.arange(first, first + step), n - 1) if n > step else np.arange(n)  # one compiled shape
-            rows = order[rows]
+            rows = order[np.minimum(np.arange(first, first + step), n - 1)]  # the last repeated: one compiled shape
             with jax.enable_x64(True):
                 block, violated = _evaluate(self.prior, self.n_segments, *self.given(rows), z[rows])
             values[rows] = np.where(violated, -np.inf, block)

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from leakyflow.recordings.recording import Recording, Recordings
+from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
-from leakyflow.simulator.lif import simulate, simulate_traces
-from leakyflow.simulator.parameters import Parameters
-from leakyflow.simulator.prior import Observed, Prior
+from leakyflow.simulator.prior import Prior, ReadOff
+from leakyflow.simulator.simulate import simulate, simulate_traces
 from leakyflow.simulator.stimuli import square
 from leakyflow.simulator.stimulus_prior import SinusoidPrior, SquarePrior, draw_stimuli
 
@@ -17,9 +18,7 @@ NEURON = Parameters(
     V_rest=-72.0,
     C=90.0,
     V_th=-45.0,
-    threshold_noise=0.0,
     membrane_noise=0.3,
-    measurement_noise=0.0,
     V_reset=-60.0,
     reset_noise=5.0,
     t_ref=3.0,
@@ -35,7 +34,7 @@ NOISES = {
     "membrane_noise": LogNormal(median=0.2, sigma=0.6),
 }
 PRIORS = {
-    name: Prior(NEURON._asdict() | entries)
+    name: Prior(dict(NEURON) | entries)
     for name, entries in {
         "standard": STANDARD,
         "eight": STANDARD
@@ -46,15 +45,15 @@ PRIORS = {
             "V_rest": Normal(mean=-68.0, sd=8.0),
             "C": LogNormal(median=110.0, sigma=0.6),
             "V_th": Normal(mean=-42.0, sd=9.0),
-            "V_reset": Observed(Normal(mean=-55.0, sd=8.0)),
-            "t_ref": Observed(Uniform(low=2.0, high=6.0)),
+            "V_reset": ReadOff(Normal(mean=-55.0, sd=8.0)),
+            "t_ref": ReadOff(Uniform(low=2.0, high=6.0)),
         }
         | NOISES,
         "bounded": {
             "C": STANDARD["C"],
             "V_th": Uniform(low=-60.0, high=-30.0),
             "membrane_noise": NOISES["membrane_noise"],
-            "V_reset": Observed(Normal(mean=-55.0, sd=8.0)),
+            "V_reset": ReadOff(Normal(mean=-55.0, sd=8.0)),
             "reset_noise": LogNormal(median=5.0, sigma=0.4),
         },
     }.items()
@@ -66,23 +65,23 @@ STIMULI = (
 
 
 def simulator(prior: str = "standard", *, duration: tuple[float, float] = (100.0, 300.0)) -> SimulatorConfig:
-    return SimulatorConfig(dt=DT, duration=duration, parameters=PRIORS[prior], stimuli=STIMULI)
+    return SimulatorConfig(dt=DT, duration=duration, prior=PRIORS[prior], stimuli=STIMULI)
 
 
-def simulated(config: SimulatorConfig, n: int, *, seed: int = 1) -> tuple[Parameters, Recordings]:
+def simulated(config: SimulatorConfig, n: int, *, seed: int = 1) -> tuple[Parameters, Batch]:
     """Neurons drawn from the prior, and what they did."""
-    theta, n_samples, index = config.parameters.sample(n, seed), config.draw_n_samples(n, seed), np.arange(n)
+    theta, n_samples, index = config.prior.sample(n, seed), config.draw_n_samples(n, seed), np.arange(n)
     shape = {"n_samples": n_samples, "n_time": config.n_time, "dt": config.dt}
     I, _ = draw_stimuli(config.stimuli, index=index, seed=seed, **shape)
     traces = simulate_traces(theta, I, config.dt, seed=seed, index=index)
     names = tuple(f"simulation {i}" for i in range(n))
-    return theta, Recordings(**traces._asdict(), I=I, n_samples=n_samples, dt=config.dt, names=names)
+    return theta, Batch(**traces._asdict(), I=I, n_samples=n_samples, dt=config.dt, names=names)
 
 
 def stimulated(amplitude: float, *, seed: int = 1, t_max: float = 200.0, **changes: float) -> Recording:
     """One neuron, given a step from 20 ms on."""
     stimulus = square(amplitude=amplitude, onset=20.0, duration=t_max - 20.0, t_max=t_max, dt=DT)
-    recording = simulate(NEURON._replace(**changes), stimulus, seed=seed)
+    recording = simulate(NEURON.replace(**changes), stimulus, seed=seed)
     assert isinstance(recording, Recording)
     return recording
 
@@ -108,7 +107,7 @@ def marked(spikes: list[int], released: list[float], *, n_ref: int) -> Recording
     return Recording(V=V, I=I, spikes=at, refractory=refractory, dt=DT)
 
 
-def spoiled(recordings: Recordings, *, extra: int = 0) -> Recordings:
+def spoiled(recordings: Batch, *, extra: int = 0) -> Batch:
     """The same recordings with rubbish in their padding, and `extra` more samples of it."""
     wide = {
         name: np.pad(getattr(recordings, name), ((0, 0), (0, extra))) for name in ("V", "I", "spikes", "refractory")
@@ -116,4 +115,4 @@ def spoiled(recordings: Recordings, *, extra: int = 0) -> Recordings:
     padding = np.arange(wide["V"].shape[1]) >= recordings.n_samples[:, None]
     for name, rubbish in {"V": np.nan, "I": np.inf, "spikes": True, "refractory": True}.items():
         wide[name][padding] = rubbish
-    return Recordings(**wide, n_samples=recordings.n_samples, dt=recordings.dt, names=recordings.names)
+    return Batch(**wide, n_samples=recordings.n_samples, dt=recordings.dt, names=recordings.names)

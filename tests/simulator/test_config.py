@@ -7,16 +7,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.distributions import LogNormal, Normal
-from leakyflow.simulator.prior import Observed
+from leakyflow.simulator.prior import ReadOff
 
 ADAPTER = TypeAdapter(SimulatorConfig)
 TOML = """
 dt = 0.2
 duration = [100.0, 300.0]
 
-[parameters]
-tau = { kind = "lognormal", median = 17.0, sigma = 0.5 }
-V_rest = { kind = "normal", mean = -72.0, sd = 6.0 }
+[prior]
+tau = { family = "lognormal", median = 17.0, sigma = 0.5 }
+V_rest = { family = "normal", mean = -72.0, sd = 6.0 }
 C = 90.0
 V_th = -45.0
 threshold_noise = 0.0
@@ -24,14 +24,14 @@ membrane_noise = 0.3
 measurement_noise = 0.0
 V_reset = -60.0
 reset_noise = 5.0
-t_ref = { observed = { kind = "uniform", low = 2.0, high = 6.0 } }
+t_ref = { read_off = { family = "uniform", low = 2.0, high = 6.0 } }
 
 [[stimuli]]
-kind = "square"
-amplitude = { kind = "uniform", low = 50.0, high = 350.0 }
+waveform = "square"
+amplitude = { family = "uniform", low = 50.0, high = 350.0 }
 
 [[stimuli]]
-kind = "sinusoid"
+waveform = "sinusoid"
 weight = 2.0
 amplitude = 50.0
 frequency = 10.0
@@ -44,9 +44,9 @@ def config(text: str = TOML) -> SimulatorConfig:
 
 def test_toml_becomes_the_configuration_and_back():
     parsed = config()
-    assert parsed.parameters.distributions["tau"] == LogNormal(median=17.0, sigma=0.5)
-    assert isinstance(parsed.parameters.root["t_ref"], Observed)
-    assert [prior.kind for prior in parsed.stimuli] == ["square", "sinusoid"]
+    assert parsed.prior.distributions["tau"] == LogNormal(median=17.0, sigma=0.5)
+    assert isinstance(parsed.prior.root["t_ref"], ReadOff)
+    assert [prior.waveform for prior in parsed.stimuli] == ["square", "sinusoid"]
     assert parsed.n_time == 1500
     assert ADAPTER.validate_python(parsed.to_dict()) == parsed
 
@@ -90,7 +90,7 @@ def test_one_duration_is_allowed():
         ("dt = 0.2", "dt = 0.2\nduratoin = 3.0", "duratoin\n.*[Uu]nexpected"),
         ("tau = {", "taw = {", "no parameter `taw`. Did you mean `tau`"),
         ("C = 90.0", "", "missing: C"),
-        ('kind = "square"', 'kind = "sqare"', "sqare"),
+        ('waveform = "square"', 'waveform = "sqare"', "sqare"),
         ("frequency = 10.0", "frequency = -1.0", "`frequency` must lie between 0 and inf"),
     ],
 )
@@ -114,7 +114,7 @@ EXPECTED = {
         "C": LogNormal(median=90.0, sigma=0.5),
         "V_th": Normal(mean=-45.0, sd=6.0),
     },
-    "recording": {
+    "lif": {
         "tau": LogNormal(median=20.0, sigma=0.6),
         "V_rest": Normal(mean=-68.0, sd=8.0),
         "C": LogNormal(median=110.0, sigma=0.6),
@@ -133,18 +133,23 @@ def preset(name: str) -> SimulatorConfig:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_preset_has_its_priors_and_durations(name):
     simulator = preset(name)
-    assert simulator.parameters.distributions == EXPECTED[name]
-    assert simulator.duration == {"standard": (100.0, 500.0), "recording": (100.0, 1000.0)}[name]
+    assert simulator.prior.distributions == EXPECTED[name]
+    assert simulator.duration == {"standard": (100.0, 500.0), "lif": (100.0, 1000.0)}[name]
     assert simulator.dt == 0.2
+
+
+def test_what_a_real_cell_shows_of_itself_is_read_off_it():
+    assert preset("lif").prior.read_off == ("V_reset", "t_ref")
+    assert preset("standard").prior.read_off == ()
 
 
 def test_standard_is_half_squares_half_sinusoids():
     weights = {"square": 0.0, "sinusoid": 0.0}
     for prior in preset("standard").stimuli:
-        weights[prior.kind] += prior.weight
+        weights[prior.waveform] += prior.weight
     assert weights == pytest.approx({"square": 0.5, "sinusoid": 0.5})
 
 
 def test_recording_has_every_kind_of_protocol():
-    kinds = {prior.kind for prior in preset("recording").stimuli}
+    kinds = {prior.waveform for prior in preset("lif").stimuli}
     assert kinds == {"square", "sinusoid", "ramp", "chirp", "ornstein_uhlenbeck"}

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,12 +15,17 @@ import numpy as np
 import pytest
 import zarr
 
+from leakyflow import files
+from leakyflow.errors import LeakyflowError
+from leakyflow.revision import REVISIONS
 from leakyflow.simulator import dataset as module
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.dataset import Dataset, make_dataset, open_dataset
 from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
-from leakyflow.simulator.prior import Observed, Prior
+from leakyflow.simulator.prior import Prior, ReadOff
 from leakyflow.simulator.stimulus_prior import OrnsteinUhlenbeckPrior, SquarePrior
+from leakyflow.simulator.store import Header, create
+from tests.fresh import run_python
 from tests.room import little_room
 
 NAMES = ("V", "I", "spikes", "refractory", "n_samples", "stimulus", "parameters")
@@ -33,7 +39,7 @@ ENTRIES = {
     "measurement_noise": 0.1,
     "V_reset": -60.0,
     "reset_noise": 5.0,
-    "t_ref": Observed(Uniform(low=2.0, high=6.0)),
+    "t_ref": ReadOff(Uniform(low=2.0, high=6.0)),
 }
 STIMULI = (
     SquarePrior(amplitude=Uniform(low=100.0, high=300.0)),
@@ -42,7 +48,7 @@ STIMULI = (
 
 
 def config(**change) -> SimpleNamespace:
-    arguments = {"dt": 0.5, "duration": (100.0, 150.0), "parameters": Prior(ENTRIES), "stimuli": STIMULI}
+    arguments = {"dt": 0.5, "duration": (100.0, 150.0), "prior": Prior(ENTRIES), "stimuli": STIMULI}
     return SimpleNamespace(simulator=SimulatorConfig(**{**arguments, **change}))
 
 
@@ -172,18 +178,177 @@ def test_refused_header_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_left_over_scratch_folder_does_not_matter(tmp_path):
-    (tmp_path / "data.new").mkdir()
-    (tmp_path / "data.new" / "zarr.json").write_text("{")
+def test_folders_of_others_beside_it_are_left_alone(tmp_path):
+    """Version 0.1.0 deleted what was called like the dataset, with `.new` behind it."""
+    for name in ("data.new", f".new.{files.HOST}.1.0.other", ".new.data"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.tex").write_text("two years of work")
     make_dataset(CONFIG, 2, seed=3, out=tmp_path / "data")
+    assert sorted(path.name for path in tmp_path.glob("*/thesis.tex")) == 3 * ["thesis.tex"]
+
+
+def dead_process() -> int:
+    """Number of a process that has ended."""
+    return int(run_python("import os; print(os.getpid())").stdout)
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path):
+    (tmp_path / f".new.{files.HOST}.{dead_process()}.7.data").mkdir()
+    with failing_after(1, KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
+        make_dataset(CONFIG, N, seed=3, out=tmp_path / "data")
+    torn = tmp_path / "data" / "V" / "c" / "1" / "0.0123456789abcdef.partial"
+    torn.parent.mkdir(parents=True, exist_ok=True)
+    torn.write_bytes(b"half a block")
+    make_dataset(CONFIG, N, seed=3, out=tmp_path / "data")
+    assert not torn.exists()
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_a_living_process_is_writing_is_not_swept(tmp_path):
+    with failing_after(1, KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
+        make_dataset(CONFIG, N, seed=3, out=tmp_path / "data")
+    half = tmp_path / "data" / "V" / "0.0123456789abcdef.partial"
+    half.write_bytes(b"half a block")
+    mark = tmp_path / f".new.{files.HOST}.{os.getppid()}.0.data"
+    mark.touch()
+    make_dataset(CONFIG, N, seed=3, out=tmp_path / "data")
+    assert half.exists()
+    assert mark.exists()
+
+
+# --- damaged
+
+
+def everything(path: Path) -> None:
+    dataset = open_dataset(path)
+    dataset.recordings(), dataset.parameters(), dataset.stimulus()
+
+
+def block(path: Path, name: str) -> Path:
+    """The file of the first chunk of an array."""
+    return next(file for file in sorted((path / name / "c").rglob("*")) if file.is_file())
+
+
+def truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flipped(content: bytes) -> bytes:
+    """One bit, in the middle, where the block decodes all the same."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("name", ["V", "I", "spikes", "refractory", "n_samples", "stimulus", "parameters", "done"])
+@pytest.mark.parametrize("damage", [truncated, flipped, lambda content: b"", lambda content: b"no block at all"])
+def test_a_damaged_block_is_refused_by_name(finished, tmp_path, name, damage):
+    path = shutil.copytree(finished, tmp_path / "data")
+    file = block(path, name)
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(LeakyflowError, match=f"{path}: `{name}`.*cannot be read.*Delete the folder and simulate again"):
+        everything(path)
+
+
+@pytest.mark.parametrize("name", ["V", "I", "spikes", "refractory", "n_samples", "stimulus", "parameters"])
+def test_a_lost_block_is_not_taken_for_zeros(finished, tmp_path, name):
+    path = shutil.copytree(finished, tmp_path / "data")
+    block(path, name).unlink()
+    for use in (open_dataset, lambda path: make_dataset(CONFIG, N, seed=3, out=path)):
+        with pytest.raises(LeakyflowError, match=f"`{name}` lacks 1 of its 3 files"):
+            use(path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("datasets") / "finished"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(module, "CHUNK", 16)
+        make_dataset(CONFIG, N, seed=3, out=path)
+    everything(path)
+    return path
+
+
+FORMS = {
+    "no recordings": {"shape": [0, 300]},
+    "two PiB": {"shape": [2**40, 300]},
+    "more axes": {"shape": [40, 300, 2]},
+    "fewer axes": {"shape": [40]},
+    "negative": {"shape": [-40, 300]},
+    "text for numbers": {"shape": ["many", 300]},
+    "other chunks": {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [7, 300]}}},
+    "no chunks": {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [0, 300]}}},
+    "huge chunks": {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2**40, 2**20]}}},
+    "another type": {"data_type": "float64"},
+    "no type": {"data_type": "elephant"},
+    "no codec": {"codecs": [{"name": "elephant"}]},
+    "no array": {"node_type": "group"},
+}
+
+
+@pytest.mark.parametrize("change", FORMS.values(), ids=FORMS.keys())
+def test_an_array_of_another_form_is_refused_on_opening(finished, tmp_path, change):
+    path = shutil.copytree(finished, tmp_path / "data")
+    form = path / "V" / "zarr.json"
+    form.write_text(json.dumps(json.loads(form.read_text()) | change))
+    for use in (open_dataset, lambda path: make_dataset(CONFIG, N, seed=3, out=path)):
+        with pytest.raises(LeakyflowError, match=f"{path}.*(`V`|not a leakyflow dataset)"):
+            use(path)
+
+
+HEADERS = {
+    "n is text": {"n": "40"},
+    "n is 0": {"n": 0},
+    "n is absurd": {"n": 2**60},
+    "seed is negative": {"seed": -1},
+    "seed is a list": {"seed": [3]},
+    "no simulator": {"simulator": None},
+    "chunk is absurd": {"chunk": 2**50},
+    "revisions are a list": {"revisions": [1]},
+}
+
+
+@pytest.mark.parametrize("change", HEADERS.values(), ids=HEADERS.keys())
+def test_a_header_of_another_form_is_refused(finished, tmp_path, change):
+    path = shutil.copytree(finished, tmp_path / "data")
+    form = json.loads((path / "zarr.json").read_text())
+    form["attributes"] |= change
+    (path / "zarr.json").write_text(json.dumps(form))
+    with pytest.raises(LeakyflowError, match=f"{path} (is not a leakyflow dataset|was simulated by other formulas)"):
+        open_dataset(path)
+
+
+@pytest.mark.parametrize("content", ["", "[" * 100_000, "{}", "[]", "\ud800", "1"])
+def test_a_header_that_is_none_is_refused(finished, tmp_path, content):
+    path = shutil.copytree(finished, tmp_path / "data")
+    (path / "zarr.json").write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(LeakyflowError, match="is not a leakyflow dataset"):
+        open_dataset(path)
+
+
+def test_simulations_by_other_formulas_are_neither_read_nor_continued(finished, tmp_path, monkeypatch):
+    path = shutil.copytree(finished, tmp_path / "data")
+    monkeypatch.setitem(REVISIONS, "neuron", 99)
+    for use in (open_dataset, lambda path: make_dataset(CONFIG, N, seed=3, out=path)):
+        with pytest.raises(LeakyflowError, match=r"other formulas.*neuron \(revision 1, here 99\).*simulate again"):
+            use(path)
+    monkeypatch.undo()
+    monkeypatch.setitem(REVISIONS, "checks", REVISIONS["checks"] + 1)  # of which simulations do not depend
+    everything(path)
+
+
+def test_a_block_of_recordings_that_cannot_be_held_is_refused_before_any_is_made(tmp_path):
+    with pytest.raises(LeakyflowError, match=r"must need at most 2,147,483,648 bytes, got .*Shorten `duration`"):
+        create(
+            tmp_path / "data", Header(simulator=config(dt=0.001, duration=(100.0, 1e6)).simulator, seed=1, n=9, chunk=9)
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("other", "n", "seed", "match"),
     [
         (config(dt=0.25), N, 3, "another prior or stimuli. Choose another folder"),
-        (config(parameters=Prior({**ENTRIES, "V_reset": -61.0})), N, 3, "another prior or stimuli"),
+        (config(prior=Prior({**ENTRIES, "V_reset": -61.0})), N, 3, "another prior or stimuli"),
         (config(stimuli=STIMULI[:1]), N, 3, "another prior or stimuli"),
         (CONFIG, N + 1, 3, "another n"),
         (CONFIG, N, 4, "another seed"),
@@ -260,9 +425,9 @@ def test_something_else_is_refused_and_left_alone(tmp_path, make):
             "`seed` must lie between 0 and 2.63 - 1, got -1",
         ),
         (
-            lambda: make_dataset(config(parameters=Prior({**ENTRIES, "tau": Uniform(low=0.0, high=1.0)})), 9, seed=1),
+            lambda: make_dataset(config(prior=Prior({**ENTRIES, "tau": Uniform(low=0.0, high=1.0)})), 9, seed=1),
             ValueError,
-            "`tau` must be finite and > 0.5 ms, got .* of 9 neurons.* or the prior that drew it",
+            r"`tau` must be longer than dt=0\.5 ms, got .* of 9 neurons.* or the prior that drew it",
         ),
         (lambda: open_dataset("/nowhere/data"), FileNotFoundError, "No dataset at /nowhere/data. Make one"),
     ],
@@ -272,7 +437,7 @@ def test_each_error_says_what_to_do(call, error, match):
         call()
 
 
-def test_padding_is_zero_and_recordings_are_in_the_picture():
+def test_padding_is_zero_and_recordings_are_preprocessed():
     dataset = make_dataset(CONFIG, N, seed=3)
     recordings = dataset.recordings()
     lengths = recordings.n_samples
@@ -301,8 +466,8 @@ def test_parts_are_slices_of_the_whole():
 
 
 def test_parameters_are_those_of_the_prior():
-    drawn, known = make_dataset(CONFIG, N, seed=3).parameters(), CONFIG.simulator.parameters.sample(N, seed=3)
-    for name in drawn._fields:
+    drawn, known = make_dataset(CONFIG, N, seed=3).parameters(), CONFIG.simulator.prior.sample(N, seed=3)
+    for name in drawn:
         np.testing.assert_array_equal(getattr(drawn, name), getattr(known, name))
 
 

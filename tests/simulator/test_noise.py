@@ -9,9 +9,9 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from leakyflow.simulator.noise import Noise, _normal, _threefry, draw_noise
+from leakyflow.simulator.noise import SPARED, Noise, _normal, _threefry, draw_noise
 
-ALL = (True, True, True)
+ALL = (True,) * len(SPARED)
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_noises_are_normal_and_independent_of_each_other():
     z = np.array([np.asarray(noise, float).ravel() for noise in draw(np.arange(64), n_time=2000)])
     for noise in z:
         assert scipy.stats.kstest(noise, "norm").pvalue > 1e-3
-    np.testing.assert_allclose(z @ z.T / z.shape[1], np.eye(4), atol=5 * math.sqrt(2 / z.shape[1]))
+    np.testing.assert_allclose(z @ z.T / z.shape[1], np.eye(5), atol=5 * math.sqrt(2 / z.shape[1]))
 
 
 def test_a_stream_is_the_same_at_any_length_and_beside_any_other():
@@ -73,7 +73,9 @@ def test_a_stream_can_be_read_from_anywhere():
         np.testing.assert_array_equal(part, whole[7:107])
 
 
-@pytest.mark.parametrize("noisy", [(False, False, False), (True, False, False), (False, True, True)])
+@pytest.mark.parametrize(
+    "noisy", [(False,) * 4, (True, False, False, False), (False, True, True, False), (False, False, False, True)]
+)
 def test_what_is_not_drawn_changes_no_other(noisy):
     some, whole = draw(np.arange(3), noisy=noisy), draw(np.arange(3))
     assert [noise is not None for noise in some[1:]] == list(noisy)
@@ -84,4 +86,4 @@ def test_what_is_not_drawn_changes_no_other(noisy):
 
 def test_no_two_streams_are_alike():
     streams = [np.asarray(noise).T for seed in (0, 1, 2**32, 2**62) for noise in draw(np.arange(50), 20, seed)]
-    assert len(np.unique(np.concatenate(streams), axis=0)) == 4 * 4 * 50
+    assert len(np.unique(np.concatenate(streams), axis=0)) == 4 * 5 * 50

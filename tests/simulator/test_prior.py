@@ -6,18 +6,16 @@ import scipy.stats
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from leakyflow.neuron.parameters import TABLE, Parameters
 from leakyflow.simulator.distributions import LogNormal, Normal, TruncatedNormal, Uniform
-from leakyflow.simulator.parameters import Parameters
-from leakyflow.simulator.prior import Observed, Prior
+from leakyflow.simulator.prior import Prior, ReadOff
 
 STANDARD = {
     "tau": LogNormal(median=17.0, sigma=0.5),
     "V_rest": Normal(mean=-72.0, sd=6.0),
     "C": LogNormal(median=90.0, sigma=0.5),
     "V_th": Normal(mean=-45.0, sd=6.0),
-    "threshold_noise": 0.0,
     "membrane_noise": 0.3,
-    "measurement_noise": 0.0,
     "V_reset": -60.0,
     "reset_noise": 5.0,
     "t_ref": 3.0,
@@ -26,8 +24,8 @@ RECORDING = {
     **STANDARD,
     "threshold_noise": LogNormal(median=1.5, sigma=0.6),
     "membrane_noise": LogNormal(median=0.2, sigma=0.6),
-    "V_reset": Observed(Normal(mean=-55.0, sd=8.0)),
-    "t_ref": Observed(Uniform(low=2.0, high=6.0)),
+    "V_reset": ReadOff(Normal(mean=-55.0, sd=8.0)),
+    "t_ref": ReadOff(Uniform(low=2.0, high=6.0)),
 }
 PRIORS = {
     "standard": Prior(STANDARD),
@@ -49,13 +47,13 @@ def prior(request: pytest.FixtureRequest) -> Prior:
     return request.param
 
 
-def observed_values(prior: Prior, parameters: Parameters) -> dict:
-    return {name: getattr(parameters, name) for name in prior.observed}
+def read_off_values(prior: Prior, parameters: Parameters) -> dict:
+    return {name: getattr(parameters, name) for name in prior.read_off}
 
 
 def test_each_parameter_has_one_role(prior):
-    assert sorted([*prior.inferred, *prior.observed, *prior.known]) == sorted(Parameters._fields)
-    assert list(prior.inferred) == [name for name in Parameters._fields if name in prior.inferred]
+    assert sorted([*prior.inferred, *prior.read_off, *prior.known]) == sorted(prior.root)
+    assert list(prior.inferred) == [name for name in TABLE if name in prior.inferred]
     assert prior.n_inferred == len(prior.inferred)
     assert tuple(prior.distributions) == prior.inferred
 
@@ -63,13 +61,13 @@ def test_each_parameter_has_one_role(prior):
 def test_roles_of_the_recording_prior():
     prior = PRIORS["recording"]
     assert prior.inferred == ("tau", "V_rest", "C", "V_th", "threshold_noise", "membrane_noise")
-    assert prior.observed == ("V_reset", "t_ref")
-    assert prior.known == {"measurement_noise": 0.0, "reset_noise": 5.0}
+    assert prior.read_off == ("V_reset", "t_ref")
+    assert prior.known == {"reset_noise": 5.0}
 
 
 def test_a_draw_does_not_depend_on_how_many_follow(prior):
     few, many = prior.sample(10, seed=3), prior.sample(1000, seed=3)
-    for name in Parameters._fields:
+    for name in prior.root:
         np.testing.assert_array_equal(getattr(few, name), getattr(many, name)[:10])
 
 
@@ -81,7 +79,7 @@ def test_seeds_differ():
 def test_another_prior_of_one_parameter_leaves_the_other_draws_alone():
     before = Prior(STANDARD).sample(100, seed=5)
     after = Prior({**STANDARD, "tau": 20.0, "t_ref": Uniform(low=1.0, high=2.0)}).sample(100, seed=5)
-    for name in set(Parameters._fields) - {"tau", "t_ref"}:
+    for name in set(STANDARD) - {"tau", "t_ref"}:
         np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
 
 
@@ -98,9 +96,9 @@ def test_normal_scores_of_draws_are_standard_normal(prior):
         assert scipy.stats.kstest(z, "norm").pvalue > 1e-4
 
 
-def test_known_parameters_are_repeated_and_observed_ones_drawn():
+def test_known_parameters_are_repeated_and_those_read_off_drawn():
     parameters = PRIORS["recording"].sample(2000, seed=2)
-    assert all(value.shape == (2000,) and value.dtype == np.float64 for value in parameters)
+    assert all(value.shape == (2000,) and value.dtype == np.float64 for value in parameters.values())
     np.testing.assert_array_equal(parameters.reset_noise, 5.0)
     assert scipy.stats.kstest(parameters.t_ref, scipy.stats.uniform(2.0, 4.0).cdf).pvalue > 1e-4
 
@@ -110,17 +108,18 @@ def test_inverse_after_forward(prior, xp):
     parameters = jax.tree.map(lambda value: xp.asarray(value.reshape(5, 20)), prior.sample(100, seed=1))
     z = prior.to_unconstrained(parameters)
     assert z.shape == (5, 20, prior.n_inferred)
-    again = prior.from_unconstrained(z, observed=observed_values(prior, parameters))
-    for one, other in zip(again, parameters, strict=True):
-        assert isinstance(one, np.ndarray if xp is np else jax.Array)
-        np.testing.assert_allclose(one, other, rtol=1e-12)
+    again = prior.from_unconstrained(z, read_off=read_off_values(prior, parameters))
+    assert list(again) == list(parameters)
+    for name, value in again.items():
+        assert isinstance(value, np.ndarray if xp is np else jax.Array)
+        np.testing.assert_allclose(value, parameters[name], rtol=1e-12)
 
 
 def test_log_det_equals_the_jacobian_of_the_map(prior):
-    observed = dict.fromkeys(prior.observed, 3.0)
+    read_off = dict.fromkeys(prior.read_off, 3.0)
 
     def inferred(z: jax.Array) -> jax.Array:
-        parameters = prior.from_unconstrained(z, observed=observed)
+        parameters = prior.from_unconstrained(z, read_off=read_off)
         return jnp.stack([getattr(parameters, name) for name in prior.inferred])
 
     scores = jnp.asarray(np.random.default_rng(1).standard_normal((20, prior.n_inferred)))
@@ -144,16 +143,17 @@ def test_log_prob_is_the_product_of_the_inferred_densities():
         + scipy.stats.norm(-45.0, 6.0).logpdf(parameters.V_th)
     )
     np.testing.assert_allclose(PRIORS["standard"].log_prob(parameters), truth, rtol=1e-12)
-    assert PRIORS["standard"].log_prob(parameters._replace(tau=-parameters.tau)).max() == -np.inf
+    assert PRIORS["standard"].log_prob(parameters.replace(tau=-parameters.tau)).max() == -np.inf
 
 
 def test_one_neuron_of_plain_numbers_will_do(prior):
-    one = Parameters(*(float(value[0]) for value in prior.sample(1, seed=1)))
+    one = prior.sample(1, seed=1).map(lambda value: float(value[0]))
     z = prior.to_unconstrained(one)
     assert z.shape == (prior.n_inferred,)
     assert prior.log_prob(one).shape == prior.log_det_jacobian(z).shape == ()
-    again = prior.from_unconstrained(z, observed=observed_values(prior, one))
-    np.testing.assert_allclose(again, one, rtol=1e-12)
+    again = prior.from_unconstrained(z, read_off=read_off_values(prior, one))
+    assert list(again) == list(one)
+    np.testing.assert_allclose(list(again.values()), list(one.values()), rtol=1e-12)
 
 
 def test_prior_survives_plain_tables_inside_a_configuration(prior):
@@ -175,6 +175,25 @@ def test_order_of_the_table_does_not_matter():
     assert backwards.inferred == ("tau", "V_rest", "C", "V_th")
 
 
+OFF = {"threshold_noise": 0.0, "measurement_noise": 0, "sag": 0.0, "sag_tau": 40.0}
+
+
+def test_what_is_known_to_be_off_is_the_same_as_left_out():
+    prior = Prior({**STANDARD, **{name: value for name, value in OFF.items() if name != "sag_tau"}})
+    assert prior == Prior(STANDARD)
+    assert not set(prior.root) & set(OFF)
+    assert not set(prior.sample(3, seed=1)) & set(OFF)
+    assert Prior({**STANDARD, "threshold_noise": 1.0}) != Prior(STANDARD)
+
+
+def test_what_is_on_needs_its_other_parameters():
+    with pytest.raises(ValueError, match="missing: sag_tau"):
+        Prior({**STANDARD, "sag": 0.4})
+    with pytest.raises(ValueError, match="missing: current_noise_tau"):
+        Prior({**STANDARD, "current_noise": LogNormal(median=10.0, sigma=0.4)})
+    assert Prior({**STANDARD, "sag": 0.4, "sag_tau": 40.0}).known["sag_tau"] == 40.0
+
+
 def without(name: str) -> dict:
     return {key: value for key, value in STANDARD.items() if key != name}
 
@@ -186,20 +205,26 @@ def without(name: str) -> dict:
         ({**STANDARD, "tua": 17.0}, "no parameter `tua`. Did you mean `tau`"),
         ({**without("tau"), "tua": 17.0}, "no parameter `tua`. Did you mean `tau`"),
         (dict.fromkeys(STANDARD, 1.0), "At least one parameter must be inferred"),
-        ({**STANDARD, "V_th": Observed(Normal(mean=-45.0, sd=6.0))}, "got `V_th` as observed. Give"),
+        ({**STANDARD, "V_th": ReadOff(Normal(mean=-45.0, sd=6.0))}, "got `V_th` as read off. Give"),
         ({**STANDARD, "tau": 0.0}, "`tau` must be positive, got 0 ms"),
         ({**STANDARD, "membrane_noise": -0.3}, "`membrane_noise` must be 0 or positive"),
-        ({**STANDARD, "tau": Normal(mean=17.0, sd=5.0)}, "`tau` .* down to -inf ms. Use LogNormal"),
-        ({**STANDARD, "t_ref": Observed(Uniform(low=-1.0, high=5.0))}, "`t_ref` .* down to -1 ms"),
+        (
+            {**STANDARD, "tau": Normal(mean=17.0, sd=5.0)},
+            "`tau` must be positive, got a distribution from -inf to inf ms. Use LogNormal",
+        ),
+        (
+            {**STANDARD, "t_ref": ReadOff(Uniform(low=-1.0, high=5.0))},
+            "`t_ref` must be 0 or positive, got a distribution from -1 to 5 ms",
+        ),
         ({**STANDARD, "tau": float("nan")}, "tau.known\n.*finite"),
         ({**STANDARD, "tau": "17"}, "tau.known\n.*valid number"),
         ({**STANDARD, "tau": True}, "tau.known\n.*valid number"),
         (
-            {**STANDARD, "tau": {"kind": "lognorml", "median": 17.0, "sigma": 0.5}},
+            {**STANDARD, "tau": {"family": "lognorml", "median": 17.0, "sigma": 0.5}},
             "'lognorml' .* 'lognormal'",
         ),
         (
-            {**STANDARD, "tau": {"kind": "lognormal", "median": 17.0, "sigmaa": 0.5}},
+            {**STANDARD, "tau": {"family": "lognormal", "median": 17.0, "sigmaa": 0.5}},
             "sigmaa\n.*[Uu]nexpected",
         ),
     ],
@@ -218,11 +243,11 @@ def test_each_refused_prior_says_why(entries, match):
         (lambda prior: prior.log_det_jacobian(np.zeros(4)), "6 inferred parameters"),
         (lambda prior: prior.from_unconstrained(np.zeros(6)), "missing: V_reset, t_ref"),
         (
-            lambda prior: prior.from_unconstrained(np.zeros(6), observed={"V_rest": 1.0}),
-            "`observed` has no parameter `V_rest`. Did you mean `V_reset`",
+            lambda prior: prior.from_unconstrained(np.zeros(6), read_off={"V_rest": 1.0}),
+            "`read_off` has no parameter `V_rest`. Did you mean `V_reset`",
         ),
         (
-            lambda prior: prior.to_unconstrained(prior.sample(3, seed=0)._replace(tau=np.array([1.0, -2.0, 0.0]))),
+            lambda prior: prior.to_unconstrained(prior.sample(3, seed=0).replace(tau=np.array([1.0, -2.0, 0.0]))),
             "`tau` must lie between 0 and inf ms.* 2 of 3 do not .first: -2 ms",
         ),
     ],

@@ -27,7 +27,7 @@ def standard() -> PriorPredictive:
 
 
 def test_numbers_are_those_of_the_recordings_counted_one_by_one():
-    config = preset("recording")
+    config = preset("lif")
     found = prior_predictive(config, n=200, seed=2)
     recordings = list(make_dataset(config, 200, seed=2).recordings())
     rate = [1000.0 * r.spikes.sum() / r.duration for r in recordings]
@@ -58,7 +58,7 @@ def test_hyperpolarising_steps_are_silent(standard):
 MARGIN = 5 * np.sqrt(0.25 / N)
 
 
-@pytest.mark.parametrize("name", ["standard", "recording"])
+@pytest.mark.parametrize("name", ["standard", "lif"])
 def test_presets_spike_neither_too_little_nor_too_much_and_stay_in_range(name, standard):
     everything = (standard if name == "standard" else prior_predictive(preset(name), n=N, seed=1)).everything
     assert 0.15 - MARGIN < everything.silent < 0.40 + MARGIN
@@ -86,8 +86,8 @@ def test_stimulus_that_was_never_drawn_has_no_numbers():
 
 
 def test_silent_neurons_have_no_rate():
-    entries = {**preset("standard").simulator.parameters.root, "V_th": 500.0}
-    simulator = replace(preset("standard").simulator, parameters=Prior(entries))
+    entries = {**preset("standard").simulator.prior.root, "V_th": 500.0}
+    simulator = replace(preset("standard").simulator, prior=Prior(entries))
     found = prior_predictive(SimpleNamespace(simulator=simulator), n=50, seed=1).everything
     assert found.silent == 1.0
     assert set(found.rate.values()) == {0.0}

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from leakyflow.errors import LeakyflowError
 from leakyflow.simulator.distributions import Number
 from leakyflow.simulator.grid import n_steps
 from leakyflow.simulator.prior import Prior
@@ -24,7 +25,7 @@ class SimulatorConfig:
     Attributes:
         dt: Sampling interval, in ms.
         duration: Shortest and longest recording, in ms; durations are uniform between them, on the grid.
-        parameters: Prior of the ten parameters.
+        prior: Of the parameters.
         stimuli: Priors of the injected current, drawn in proportion to their weights.
 
     Raises:
@@ -33,7 +34,7 @@ class SimulatorConfig:
 
     dt: Number = Field(gt=0)
     duration: tuple[Number, Number]
-    parameters: Prior
+    prior: Prior
     stimuli: tuple[StimulusPrior, ...] = Field(min_length=1)
 
     @field_validator("duration", mode="before")
@@ -46,7 +47,7 @@ class SimulatorConfig:
         shortest, longest = self.duration
         n_steps(shortest, self.dt, name="duration"), n_steps(longest, self.dt, name="duration")
         if not SHORTEST <= shortest <= longest:
-            raise ValueError(
+            raise LeakyflowError(
                 f"`duration` must be [shortest, longest] with {SHORTEST:g} <= shortest <= longest, got "
                 f"[{shortest:g}, {longest:g}] ms."
             )

@@ -1,21 +1,32 @@
 """Datasets: neurons drawn from the prior, and what they did, in memory or streamed to disk."""
 
-import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int32
-from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from leakyflow.recordings.recording import Recordings
+from leakyflow.errors import LeakyflowError
+from leakyflow.files import claiming
+from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.config import SimulatorConfig
-from leakyflow.simulator.lif import check_parameters, check_seed, simulate_traces
-from leakyflow.simulator.parameters import Parameters
+from leakyflow.simulator.simulate import check_parameters, check_seed, simulate_traces
 from leakyflow.simulator.stimulus_prior import draw_stimuli
+from leakyflow.simulator.store import (
+    TRACES,
+    Header,
+    array_of,
+    check_complete,
+    create,
+    open_group,
+    read,
+    sweep_partial,
+)
 
 if TYPE_CHECKING:
     import zarr
@@ -24,10 +35,6 @@ __all__ = ["CHUNK", "Dataset", "make_dataset", "open_dataset"]
 
 # Recordings held in memory at a time: 1024 of 500 ms at 0.2 ms are some 25 MB.
 CHUNK = 1024
-TRACES = {"V": np.float32, "I": np.float32, "spikes": np.bool_, "refractory": np.bool_}
-FORMAT = 1
-ARRAYS = (*TRACES, "n_samples", "stimulus", "parameters", "done")
-N_PARAMETERS = len(Parameters._fields)
 
 
 @runtime_checkable
@@ -43,47 +50,59 @@ class Dataset:
     """Simulated recordings and the parameters behind them.
 
     Attributes:
-        config: What they were drawn from.
-        seed: Of the whole dataset.
+        header: What they were drawn from.
         group: The arrays `V`, `I`, `spikes` and `refractory` of shape (dataset, time), `n_samples` and
-            `stimulus` of shape (dataset,), and `parameters` of shape (dataset, 10).
+            `stimulus` of shape (dataset,), and `parameters` of shape (dataset, parameter).
+        path: Of the folder; None in memory.
     """
 
-    config: SimulatorConfig
-    seed: int
+    header: Header
     group: "zarr.Group"
+    path: Path | None = None
+
+    @property
+    def config(self) -> SimulatorConfig:
+        """What they were drawn from."""
+        return self.header.simulator
+
+    @property
+    def seed(self) -> int:
+        """Of the whole dataset."""
+        return self.header.seed
 
     def __len__(self) -> int:
-        return self._array("n_samples").shape[0]
+        return self.header.n
 
     def parameters(self, rows: slice = slice(None)) -> Parameters:
-        """Parameters of some or all recordings; ten arrays of shape (dataset,), float64."""
-        return Parameters(*self._read("parameters", rows).T)
+        """Parameters of some or all recordings; arrays of shape (dataset,), float64."""
+        columns = self._read("parameters", rows).T
+        return Parameters(**dict(zip(self.header.parameters, columns, strict=True)))
 
     def stimulus(self, rows: slice = slice(None)) -> Int32[np.ndarray, " dataset"]:
         """Place of each recording's stimulus prior in `config.stimuli`."""
         return self._read("stimulus", rows)
 
-    def recordings(self, rows: slice = slice(None)) -> Recordings:
+    def recordings(self, rows: slice = slice(None)) -> Batch:
         """Some or all recordings. All of a large dataset may not fit in memory: use `chunks`."""
-        return Recordings(
-            **{name: self._read(name, rows) for name in TRACES},
+        traces: dict[str, Any] = {name: self._read(name, rows) for name in TRACES}
+        return Batch(
+            **traces,
             n_samples=self._read("n_samples", rows),
             dt=self.config.dt,
             names=tuple(f"simulation {i}" for i in range(*rows.indices(len(self)))),
         )
 
-    def chunks(self, size: int = CHUNK) -> Iterator[tuple[slice, Recordings]]:
+    def chunks(self, size: int = CHUNK) -> Iterator[tuple[slice, Batch]]:
         """Go through the recordings in bounded memory."""
         for first in range(0, len(self), size):
             rows = slice(first, min(first + size, len(self)))
             yield rows, self.recordings(rows)
 
     def _array(self, name: str) -> "zarr.Array":
-        return cast("zarr.Array", self.group[name])
+        return array_of(self.path, self.header, self.group, name)
 
     def _read(self, name: str, rows: slice) -> np.ndarray:
-        return np.asarray(self._array(name)[rows])
+        return read(self.path, self.header, self.group, name, rows)
 
 
 def make_dataset(
@@ -105,17 +124,23 @@ def make_dataset(
         The dataset.
 
     Raises:
-        ValueError: If n, seed or a drawn parameter is out of range, or `out` holds something else.
+        ValueError: If n, seed or a drawn parameter is out of range, or `out` holds something else, or is damaged.
         OSError: If the disk is full or cannot be written; finished chunks stay, and the same call continues.
+
+    Example:
+        >>> import leakyflow as lf
+        >>> dataset = make_dataset(lf.load_config("quick"), 20, seed=1)
+        >>> len(dataset), dataset.parameters().tau.shape, dataset.recordings().dt
+        (20, (20,), 0.2)
     """
     if n < 1:
-        raise ValueError(f"`n` must be positive, got {n}.")
+        raise LeakyflowError(f"`n` must be positive, got {n}.")
     check_seed(seed)
     simulator = config.simulator
-    parameters, n_samples = simulator.parameters.sample(n, seed), simulator.draw_n_samples(n, seed)
+    parameters, n_samples = simulator.prior.sample(n, seed), simulator.draw_n_samples(n, seed)
     check_parameters(parameters, simulator.dt)
     try:
-        dataset = Dataset(simulator, seed, _open_group(simulator, n, seed, out))
+        dataset = _begun(Header(simulator=simulator, seed=seed, n=n, chunk=CHUNK), None if out is None else Path(out))
         _write(dataset, parameters, n_samples, progress)
     except OSError as error:
         raise OSError(
@@ -131,30 +156,72 @@ def open_dataset(path: str | Path) -> Dataset:
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If it is something else, or unfinished.
+        ValueError: If it is something else, unfinished, or damaged.
+
+    Example:
+        >>> import leakyflow as lf
+        >>> _ = lf.make_dataset(lf.load_config("quick"), 20, seed=1, out="quick.zarr")
+        >>> dataset = open_dataset("quick.zarr")
+        >>> len(dataset), dataset.seed
+        (20, 1)
     """
-    if not Path(path).exists():
+    path = Path(path)
+    if not path.exists():
         raise FileNotFoundError(f"No dataset at {path}. Make one with `leakyflow simulate`.")
-    dataset = _open(Path(path), mode="r")
+    dataset = Dataset(*open_group(path, mode="r"), path)
     done = dataset._read("done", slice(None))
     if not done.all():
-        raise ValueError(
+        raise LeakyflowError(
             f"The dataset {path} is unfinished: {np.sum(~done)} of {done.size} chunks are missing. Call "
             "make_dataset (or `leakyflow simulate`) again with the same settings to finish it."
         )
+    check_complete(path, dataset.header, dataset.group)
     return dataset
+
+
+def _begun(header: Header, path: Path | None) -> Dataset:
+    """Create the arrays, or find them where the same call was interrupted."""
+    if path is None or not path.exists():
+        return Dataset(header, create(path, header), path)
+    found, group = open_group(path, mode="r+")
+    same = {
+        "prior or stimuli": found.simulator == header.simulator,
+        "seed": found.seed == header.seed,
+        "n": found.n == header.n,
+        "number of recordings written together": found.chunk == header.chunk,
+    }
+    if not all(same.values()):
+        different = " and ".join(name for name, agrees in same.items() if not agrees)
+        raise LeakyflowError(
+            f"{path} holds a dataset with another {different}. Choose another folder, or delete this one."
+        )
+    return Dataset(found, group, path)
 
 
 def _write(dataset: Dataset, parameters: Parameters, n_samples: np.ndarray, progress: bool) -> None:
     """Simulate the chunks that are missing. Each is marked as done last, so that a torn one is made again."""
-    n, done = len(dataset), dataset._array("done")
-    starts = {chunk: chunk * CHUNK for chunk, finished in enumerate(np.asarray(done[:])) if not finished}
+    missing, path = np.flatnonzero(~dataset._read("done", slice(None))), dataset.path
+    with claiming(path) if path is not None and len(missing) else nullcontext(False) as alone:
+        if path is not None and alone:
+            sweep_partial(path)
+        _write_chunks(dataset, missing, parameters, n_samples, progress)
+    if path is not None:
+        check_complete(path, dataset.header, dataset.group)
+
+
+def _write_chunks(
+    dataset: Dataset, missing: np.ndarray, parameters: Parameters, n_samples: np.ndarray, progress: bool
+) -> None:
+    n, size, done = len(dataset), dataset.header.chunk, dataset._array("done")
+    starts = {chunk: chunk * size for chunk in missing.tolist()}
     columns = TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, disable=not progress, transient=True) as bar:
-        task = bar.add_task("", total=n, completed=n - sum(min(CHUNK, n - start) for start in starts.values()))
+        task = bar.add_task("", total=n, completed=n - sum(min(size, n - start) for start in starts.values()))
         for chunk, start in starts.items():
-            rows = slice(start, min(start + CHUNK, n))
-            block = Parameters(*(np.asarray(value)[rows] for value in parameters))
+            rows = slice(start, min(start + size, n))
+            block = Parameters(
+                **{name: np.asarray(getattr(parameters, name))[rows] for name in dataset.header.parameters}
+            )
             _write_chunk(dataset, rows, block, n_samples[rows])
             done[chunk] = True
             bar.advance(task, rows.stop - start)
@@ -178,68 +245,6 @@ def _write_chunk(dataset: Dataset, rows: slice, parameters: Parameters, n_sample
     dataset._array("I")[rows] = I
     dataset._array("n_samples")[rows] = n_samples
     dataset._array("stimulus")[rows] = which
-    dataset._array("parameters")[rows] = np.stack(parameters, axis=-1)
-
-
-def _open_group(config: SimulatorConfig, n: int, seed: int, out: str | Path | None) -> "zarr.Group":
-    """Create the arrays, or find them where the same call was interrupted."""
-    header = {"format": FORMAT, "simulator": config.to_dict(), "seed": seed, "n": n}
-    if out is None:
-        return _create({}, header, config.n_time)
-    path = Path(out)
-    if not path.exists():
-        _create_folder(path, header, config.n_time)
-    found = _open(path, mode="r+")
-    same = {"prior or stimuli": found.config == config, "seed": found.seed == seed, "n": len(found) == n}
-    if not all(same.values()):
-        different = " and ".join(name for name, agrees in same.items() if not agrees)
-        raise ValueError(f"{path} holds a dataset with another {different}. Choose another folder, or delete this one.")
-    return found.group
-
-
-def _open(path: Path, mode: Literal["r", "r+"]) -> Dataset:
-    import zarr
-
-    try:
-        if not path.is_dir():
-            raise NotADirectoryError(str(path))
-        group = zarr.open_group(str(path), mode=mode)
-        header = dict(group.attrs)
-        if header["format"] != FORMAT or set(group.array_keys()) != set(ARRAYS):
-            raise ValueError("another format, or incomplete")
-        config = TypeAdapter(SimulatorConfig).validate_python(header["simulator"])
-        return Dataset(config, int(cast(int, header["seed"])), group)
-    except (KeyError, TypeError, ValueError, FileNotFoundError, NotADirectoryError) as error:
-        raise ValueError(
-            f"{path} is not a leakyflow dataset of this version. Choose another folder, or make one with "
-            "`leakyflow simulate`."
-        ) from error
-
-
-def _create_folder(path: Path, header: dict[str, Any], n_time: int) -> None:
-    """Build beside and rename, so that no half-made header is ever found."""
-    scratch = path.with_name(path.name + ".new")
-    shutil.rmtree(scratch, ignore_errors=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        _create(str(scratch), header, n_time)
-        scratch.rename(path)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-
-
-def _create(store: Any, header: dict[str, Any], n_time: int) -> "zarr.Group":
-    import zarr  # not above: inference needs no dataset
-
-    group = zarr.create_group(store=store)
-    n = header["n"]
-    rows = min(n, CHUNK)
-    for name, dtype in TRACES.items():
-        group.create_array(name, shape=(n, n_time), chunks=(rows, n_time), dtype=dtype)
-    group.create_array("n_samples", shape=(n,), chunks=(rows,), dtype=np.int32)
-    group.create_array("stimulus", shape=(n,), chunks=(rows,), dtype=np.int32)
-    group.create_array("parameters", shape=(n, N_PARAMETERS), chunks=(rows, N_PARAMETERS), dtype=np.float64)
-    group.create_array("done", shape=(-(-n // CHUNK),), chunks=(1,), dtype=np.bool_)
-    group.attrs.update(header)
-    return group
+    dataset._array("parameters")[rows] = np.stack(
+        [getattr(parameters, name) for name in dataset.header.parameters], axis=-1
+    )

@@ -16,6 +16,8 @@ from jaxtyping import Float
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from leakyflow.errors import LeakyflowError
+
 __all__ = [
     "AbstractDistribution",
     "Distribution",
@@ -55,12 +57,12 @@ def normal_log_prob(z: Values) -> Values:
 
 def _check_positive(name: str, value: float) -> None:
     if value <= 0:
-        raise ValueError(f"`{name}` must be positive, got {value:g}. A value that does not vary is a plain number.")
+        raise LeakyflowError(f"`{name}` must be positive, got {value:g}. A value that does not vary is a plain number.")
 
 
 def _check_ordered(low: float, high: float) -> None:
     if low >= high:
-        raise ValueError(f"`low` must be below `high`, got low={low:g} >= high={high:g}. Swap or separate them.")
+        raise LeakyflowError(f"`low` must be below `high`, got low={low:g} >= high={high:g}. Swap or separate them.")
 
 
 class AbstractDistribution(ABC):
@@ -108,7 +110,7 @@ class Normal(AbstractDistribution):
         -60.0
     """
 
-    kind: Literal["normal"] = "normal"
+    family: Literal["normal"] = "normal"
     mean: Number
     sd: Number
 
@@ -145,7 +147,7 @@ class LogNormal(AbstractDistribution):
         np.float64(17.0)
     """
 
-    kind: Literal["lognormal"] = "lognormal"
+    family: Literal["lognormal"] = "lognormal"
     median: Number
     sigma: Number
 
@@ -187,7 +189,7 @@ class Uniform(AbstractDistribution):
         array(3.)
     """
 
-    kind: Literal["uniform"] = "uniform"
+    family: Literal["uniform"] = "uniform"
     low: Number
     high: Number
 
@@ -234,7 +236,7 @@ class TruncatedNormal(AbstractDistribution):
         np.float64(-45.0)
     """
 
-    kind: Literal["truncated_normal"] = "truncated_normal"
+    family: Literal["truncated_normal"] = "truncated_normal"
     mean: Number
     sd: Number
     low: Number
@@ -244,7 +246,7 @@ class TruncatedNormal(AbstractDistribution):
         _check_positive("sd", self.sd)
         _check_ordered(self.low, self.high)
         if self._mass < LEAST_MASS:
-            raise ValueError(
+            raise LeakyflowError(
                 f"Truncation must leave at least {LEAST_MASS:g} of the normal, got {self._mass:.2g} between "
                 f"low={self.low:g} and high={self.high:g} for mean={self.mean:g}, sd={self.sd:g}. "
                 "Move the mean towards the interval, or use a Uniform."
@@ -280,7 +282,7 @@ class TruncatedNormal(AbstractDistribution):
         return functions.np.clip(self.mean + self.sd * _normal_score(below, above), self.low, self.high)
 
 
-Distribution = Annotated[Normal | LogNormal | Uniform | TruncatedNormal, Field(discriminator="kind")]
+Distribution = Annotated[Normal | LogNormal | Uniform | TruncatedNormal, Field(discriminator="family")]
 
 
 def _normal_mass(a: Values, b: Values) -> Values:

@@ -2,6 +2,8 @@
 
 import math
 
+from leakyflow.errors import LeakyflowError
+
 __all__ = ["n_steps"]
 
 
@@ -24,12 +26,12 @@ def n_steps(duration: float, dt: float, *, name: str = "duration") -> int:
         3
     """
     if not (math.isfinite(dt) and dt > 0):
-        raise ValueError(f"`dt` must be positive and finite, got {dt} ms. Pass the sampling interval in ms.")
+        raise LeakyflowError(f"`dt` must be positive and finite, got {dt} ms. Pass the sampling interval in ms.")
     if not (math.isfinite(duration) and duration >= 0):
-        raise ValueError(f"`{name}` must be finite and not negative, got {duration} ms.")
+        raise LeakyflowError(f"`{name}` must be finite and not negative, got {duration} ms.")
     n = round(duration / dt)
     if abs(n * dt - duration) > 1e-6 * dt:
-        raise ValueError(
+        raise LeakyflowError(
             f"`{name}` must be a multiple of dt={dt:g} ms, got {duration:g} ms. The nearest one is {n * dt:g} ms."
         )
     return n

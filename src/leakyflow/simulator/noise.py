@@ -10,7 +10,7 @@ from jaxtyping import Array, Float32, Int, UInt32
 __all__ = ["SPARED", "Noise", "draw_noise"]
 
 # The noises of which nothing is drawn where they are zero for everyone; that never changes another's stream.
-SPARED = ("threshold", "reset", "measurement")
+SPARED = ("threshold", "reset", "measurement", "current")
 
 # Salmon et al. (2011), Parallel random numbers: as easy as 1, 2, 3, section 4.2 and table 2.
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -37,10 +37,11 @@ class Noise(NamedTuple):
     threshold: Float32[Array, "time dataset"] | None
     reset: Float32[Array, "time dataset"] | None
     measurement: Float32[Array, "time dataset"] | None
+    current: Float32[Array, "time dataset"] | None
 
 
 def draw_noise(seed: Array, index: Int[Array, " dataset"], start: int, n_time: int, noisy: tuple[bool, ...]) -> Noise:
-    """Draw the four noises of some neurons: number k of stream i depends on (seed, i, k) alone.
+    """Draw the noises of some neurons: number k of stream i depends on (seed, i, k) alone.
 
     Args:
         seed: Of the whole set.
@@ -56,11 +57,13 @@ def draw_noise(seed: Array, index: Int[Array, " dataset"], start: int, n_time: i
     # One call gives two words, enough for two of the noises. What nobody uses is never computed.
     membrane, reset = _words(seed, index, start, n_time, pair=0)
     threshold, measurement = _words(seed, index, start, n_time, pair=1)
+    current, _ = _words(seed, index, start, n_time, pair=2)
     return Noise(
         _normal(membrane),
         _normal(threshold) if on["threshold"] else None,
         _normal(reset) if on["reset"] else None,
         _normal(measurement) if on["measurement"] else None,
+        _normal(current) if on["current"] else None,
     )
 
 

@@ -1,6 +1,5 @@
 """The prior: which parameters are known, which are inferred and which are read off each recording."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -9,40 +8,40 @@ from jaxtyping import Bool, Float
 from pydantic import ConfigDict, Discriminator, RootModel, Tag, model_validator
 from pydantic.dataclasses import dataclass
 
+from leakyflow.errors import LeakyflowError
+from leakyflow.neuron.parameter import Support
+from leakyflow.neuron.parameters import TABLE, UNITS, Parameters, check_names, needed
 from leakyflow.simulator.distributions import (
     AbstractDistribution,
     Distribution,
     Number,
     math_of,
 )
-from leakyflow.simulator.parameters import UNITS, Parameters
 
-__all__ = ["Observed", "Prior"]
+__all__ = ["Prior", "ReadOff"]
 
-OBSERVABLE = ("V_reset", "reset_noise", "t_ref")
-POSITIVE = ("tau", "C")
-NOT_NEGATIVE = ("threshold_noise", "membrane_noise", "measurement_noise", "reset_noise", "t_ref")
+READABLE = tuple(name for name, row in TABLE.items() if row.reader)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Observed:
+class ReadOff:
     """A parameter drawn in simulations and read off each recording, never inferred.
 
     Attributes:
-        observed: Its distribution in simulations.
+        read_off: Its distribution in simulations.
     """
 
-    observed: Distribution
+    read_off: Distribution
 
 
 def _role(entry: Any) -> str:
-    if isinstance(entry, Observed) or (isinstance(entry, Mapping) and "observed" in entry):
-        return "observed"
+    if isinstance(entry, ReadOff) or (isinstance(entry, Mapping) and "read_off" in entry):
+        return "read_off"
     return "inferred" if isinstance(entry, AbstractDistribution | Mapping) else "known"
 
 
 Entry = Annotated[
-    Annotated[Number, Tag("known")] | Annotated[Distribution, Tag("inferred")] | Annotated[Observed, Tag("observed")],
+    Annotated[Number, Tag("known")] | Annotated[Distribution, Tag("inferred")] | Annotated[ReadOff, Tag("read_off")],
     Discriminator(_role),
 ]
 
@@ -50,28 +49,29 @@ Entry = Annotated[
 class Prior(RootModel[dict[str, Entry]]):
     """What is believed of a neuron's parameters before any recording.
 
-    Each parameter is known (a number), inferred (a distribution) or, for V_reset, reset_noise and t_ref only,
-    observed (`Observed` of a distribution). In TOML:
+    It names what the neuron is made of: a parameter that it leaves out is off. Each of the others is known (a number),
+    inferred (a distribution) or, where spikes or stretches at rest show it,
+    read off (`ReadOff` of a distribution). In TOML:
 
         V_reset = -60.0
-        tau = { kind = "lognormal", median = 17.0, sigma = 0.5 }
-        t_ref = { observed = { kind = "uniform", low = 2.0, high = 6.0 } }
+        tau = { family = "lognormal", median = 17.0, sigma = 0.5 }
+        t_ref = { read_off = { family = "uniform", low = 2.0, high = 6.0 } }
 
     Args:
-        root: One entry for each of the ten parameters, in its unit.
+        root: One entry for each parameter that is not off, in its unit.
 
     Raises:
-        ValueError: If a parameter is missing or unknown, none is inferred, one is observed that cannot be, or
+        ValueError: If a parameter is missing or unknown, none is inferred, one is read off that cannot be, or
             a time constant, capacitance, refractory period or noise could be negative.
 
     Example:
         >>> from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
         >>> prior = Prior({
         ...     "tau": LogNormal(median=17.0, sigma=0.5), "V_rest": Normal(mean=-72.0, sd=6.0), "C": 90.0,
-        ...     "V_th": -45.0, "threshold_noise": 0.0, "membrane_noise": 0.3, "measurement_noise": 0.0,
-        ...     "V_reset": -60.0, "reset_noise": 5.0, "t_ref": Observed(Uniform(low=2.0, high=6.0)),
+        ...     "V_th": -45.0, "membrane_noise": 0.3,
+        ...     "V_reset": -60.0, "reset_noise": 5.0, "t_ref": ReadOff(Uniform(low=2.0, high=6.0)),
         ... })
-        >>> prior.inferred, prior.observed
+        >>> prior.inferred, prior.read_off
         (('tau', 'V_rest'), ('t_ref',))
         >>> prior.sample(1000, seed=1).tau.shape
         (1000,)
@@ -84,20 +84,22 @@ class Prior(RootModel[dict[str, Entry]]):
     def _in_order(cls, entries: Any) -> Any:
         if not isinstance(entries, Mapping):
             return entries
-        _check_names(entries, Parameters._fields, what="prior")
-        return {name: entries[name] for name in Parameters._fields}
+        check_names(entries, tuple(TABLE), what="prior", missing=False)
+        on = {name: entries[name] for name in TABLE if name in entries and not _off(name, entries[name])}
+        check_names({name: 0 for name in on if name in needed(on)}, needed(on), what="prior")
+        return on
 
     @model_validator(mode="after")
     def _check(self) -> "Prior":
         if not self.inferred:
-            raise ValueError("At least one parameter must be inferred, got none. Give one of them a distribution.")
-        for name in set(self.observed) - set(OBSERVABLE):
-            raise ValueError(
-                f"Only {', '.join(OBSERVABLE)} can be read off a recording, got `{name}` as observed. "
+            raise LeakyflowError("At least one parameter must be inferred, got none. Give one of them a distribution.")
+        for name in set(self.read_off) - set(READABLE):
+            raise LeakyflowError(
+                f"Only {', '.join(READABLE)} can be read off a recording, got `{name}` as read off. "
                 "Give its distribution directly to infer it, or a number."
             )
-        for name in POSITIVE + NOT_NEGATIVE:
-            _check_support(name, self.root[name])
+        for name, entry in self.root.items():
+            _check_support(name, entry)
         return self
 
     def __hash__(self) -> int:
@@ -109,9 +111,9 @@ class Prior(RootModel[dict[str, Entry]]):
         return tuple(self.distributions)
 
     @property
-    def observed(self) -> tuple[str, ...]:
-        """Names of the observed parameters, in the order of `Parameters`."""
-        return tuple(name for name, entry in self.root.items() if isinstance(entry, Observed))
+    def read_off(self) -> tuple[str, ...]:
+        """Names of the parameters read off each recording, in the order of `Parameters`."""
+        return tuple(name for name, entry in self.root.items() if isinstance(entry, ReadOff))
 
     @property
     def known(self) -> dict[str, float]:
@@ -129,7 +131,7 @@ class Prior(RootModel[dict[str, Entry]]):
         return {name: entry for name, entry in self.root.items() if isinstance(entry, AbstractDistribution)}
 
     def sample(self, n: int, seed: int) -> Parameters:
-        """Draw neurons from the prior, the observed parameters included.
+        """Draw neurons from the prior, those read off included.
 
         Draw i is the same whatever n is, and each parameter has its own stream of random numbers.
 
@@ -138,19 +140,19 @@ class Prior(RootModel[dict[str, Entry]]):
             seed: Not negative.
 
         Returns:
-            Ten float64 arrays of shape (n,); a known parameter is repeated.
+            float64 arrays of shape (n,); a known parameter is repeated.
 
         Raises:
             ValueError: If n or seed is negative.
         """
         if n < 0 or seed < 0:
-            raise ValueError(f"`n` and `seed` must not be negative, got n={n}, seed={seed}.")
+            raise LeakyflowError(f"`n` and `seed` must not be negative, got n={n}, seed={seed}.")
         return Parameters(**{name: _draws(name, entry, n, seed) for name, entry in self.root.items()})
 
     def log_prob(self, parameters: Parameters) -> Float[Any, "..."]:
         """Log density of the inferred parameters, in their units.
 
-        Known and observed parameters do not enter: the posterior is conditional on them.
+        Known parameters and those read off do not enter: the posterior is conditional on them.
 
         Args:
             parameters: Numbers or arrays with the same leading axes.
@@ -182,27 +184,27 @@ class Prior(RootModel[dict[str, Entry]]):
         return xp.stack(xp.broadcast_arrays(*z), axis=-1)
 
     def from_unconstrained(
-        self, z: Float[Any, "... param"], *, observed: Mapping[str, Any] | None = None
+        self, z: Float[Any, "... param"], *, read_off: Mapping[str, Any] | None = None
     ) -> Parameters:
         """Parameters of the neurons whose inferred parameters have the normal scores z.
 
         Args:
             z: Normal scores along the last axis, in the order of `inferred`.
-            observed: A number, or an array with the leading axes of z, for each observed parameter.
+            read_off: A number, or an array with the leading axes of z, for each parameter read off.
 
         Returns:
-            Ten arrays with the leading axes of z.
+            Arrays with the leading axes of z.
 
         Raises:
-            ValueError: If z has another number of parameters, or `observed` other names than the prior.
+            ValueError: If z has another number of parameters, or `read_off` other names than the prior.
         """
-        observed = {} if observed is None else observed
+        read_off = {} if read_off is None else read_off
         values = self.natural(z)
-        _check_names(observed, self.observed, what="observed")
-        xp = math_of(z, *observed.values()).np
+        check_names(read_off, self.read_off, what="read_off")
+        xp = math_of(z, *read_off.values()).np
         fixed = {
             name: xp.broadcast_to(xp.asarray(value, z.dtype), z.shape[:-1])
-            for name, value in {**self.known, **observed}.items()
+            for name, value in {**self.known, **read_off}.items()
         }
         return Parameters(**fixed, **{name: values[..., i] for i, name in enumerate(self.inferred)})
 
@@ -267,43 +269,42 @@ class Prior(RootModel[dict[str, Entry]]):
 
     def _check_scores(self, z: Float[Any, "..."]) -> None:
         if z.ndim == 0 or z.shape[-1] != self.n_inferred:
-            raise ValueError(
+            raise LeakyflowError(
                 f"The last axis must be the {self.n_inferred} inferred parameters "
                 f"({', '.join(self.inferred)}), got shape {tuple(z.shape)}."
             )
 
 
-def _check_names(given: Mapping[str, Any], expected: tuple[str, ...], *, what: str) -> None:
-    for name in given:
-        if name not in expected:
-            nearest = difflib.get_close_matches(str(name), expected, n=1, cutoff=0.0)
-            hint = f"Did you mean `{nearest[0]}`?" if nearest else "Leave it out."
-            raise ValueError(f"`{what}` has no parameter `{name}`. {hint} It takes: {', '.join(expected) or 'none'}.")
-    missing = [name for name in expected if name not in given]
-    if missing:
-        raise ValueError(f"`{what}` must give {', '.join(expected)}; missing: {', '.join(missing)}.")
+def _off(name: str, entry: Any) -> bool:
+    """Whether a number says no more than leaving the parameter out."""
+    return TABLE[name].off is not None and isinstance(entry, int | float) and bool(entry == TABLE[name].off)
 
 
 def _check_support(name: str, entry: Entry) -> None:
-    unit = UNITS[name]
+    support, unit = TABLE[name].support, UNITS[name]
     if isinstance(entry, float):
-        if entry < 0 or (entry == 0 and name in POSITIVE):
-            bound = "positive" if name in POSITIVE else "0 or positive"
-            raise ValueError(f"`{name}` must be {bound}, got {entry:g} {unit}.")
+        if not support.holds(entry):
+            raise LeakyflowError(f"`{name}` must {_within(support, unit)}, got {entry:g} {unit}.")
         return
-    low = (entry.observed if isinstance(entry, Observed) else entry).support[0]
-    if low < 0:
-        raise ValueError(
-            f"`{name}` must be positive, got a distribution that reaches down to {low:g} {unit}. "
-            "Use LogNormal, or Uniform or TruncatedNormal with low >= 0."
+    low, high = (entry.read_off if isinstance(entry, ReadOff) else entry).support
+    if low < support.low or high > support.high:
+        raise LeakyflowError(
+            f"`{name}` must {_within(support, unit)}, got a distribution from {low:g} to {high:g} {unit}. "
+            "Use LogNormal, or Uniform or TruncatedNormal between these."
         )
+
+
+def _within(support: Support, unit: str) -> str:
+    if support.high < np.inf:
+        return f"lie between {support.low:g} and {support.high:g} {unit}"
+    return "be 0 or positive" if support.closed else "be positive"
 
 
 def _check_inside(name: str, distribution: AbstractDistribution, x: Float[np.ndarray, "..."]) -> None:
     low, high = distribution.support
     bad = ~((x > low) & (x < high))
     if bad.any():
-        raise ValueError(
+        raise LeakyflowError(
             f"`{name}` must lie between {low:g} and {high:g} {UNITS[name]}, the support of its prior; "
             f"{bad.sum()} of {bad.size} do not (first: {x[bad].flat[0]:g} {UNITS[name]}). "
             "Widen the prior, or leave these out."
@@ -313,7 +314,7 @@ def _check_inside(name: str, distribution: AbstractDistribution, x: Float[np.nda
 def _draws(name: str, entry: Entry, n: int, seed: int) -> Float[np.ndarray, " dataset"]:
     if isinstance(entry, float):
         return np.full(n, entry)
-    distribution = entry.observed if isinstance(entry, Observed) else entry
+    distribution = entry.read_off if isinstance(entry, ReadOff) else entry
     # The name keys the stream, so a parameter added to the model leaves the draws of the others alone.
     sequence = np.random.SeedSequence(seed, spawn_key=tuple(f"prior.{name}".encode()))
     return np.asarray(distribution.from_unconstrained(np.random.default_rng(sequence).standard_normal(n)))

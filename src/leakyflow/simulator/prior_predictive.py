@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int32
 
-from leakyflow.recordings.recording import Recordings
+from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.dataset import HasSimulator, make_dataset
 
 __all__ = ["Activity", "PriorPredictive", "prior_predictive"]
@@ -63,7 +63,7 @@ class PriorPredictive:
     lowest: Float[np.ndarray, " dataset"]
     highest: Float[np.ndarray, " dataset"]
     stimulus: Int32[np.ndarray, " dataset"]
-    examples: Recordings
+    examples: Batch
 
 
 def prior_predictive(config: HasSimulator, *, n: int = 1000, seed: int) -> PriorPredictive:
@@ -99,7 +99,7 @@ def prior_predictive(config: HasSimulator, *, n: int = 1000, seed: int) -> Prior
     return PriorPredictive(
         everything=activity(np.ones(n, bool)),
         by_stimulus=tuple(activity(stimulus == place) for place in range(len(dataset.config.stimuli))),
-        stimuli=tuple(prior.kind for prior in dataset.config.stimuli),
+        stimuli=tuple(prior.waveform for prior in dataset.config.stimuli),
         rate=rate,
         lowest=lowest,
         highest=highest,
@@ -108,7 +108,7 @@ def prior_predictive(config: HasSimulator, *, n: int = 1000, seed: int) -> Prior
     )
 
 
-def _measure(recordings: Recordings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _measure(recordings: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Firing rate, in Hz, and least and greatest subthreshold voltage, in mV, of each recording."""
     free = recordings.free
     rate = 1000.0 * recordings.n_spikes / (recordings.n_samples * recordings.dt)

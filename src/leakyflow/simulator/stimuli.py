@@ -8,6 +8,7 @@ import numpy as np
 import scipy.signal
 from jaxtyping import Float, Float32
 
+from leakyflow.errors import LeakyflowError
 from leakyflow.simulator.grid import n_steps
 
 __all__ = ["Stimulus", "chirp", "from_array", "ornstein_uhlenbeck", "ramp", "sinusoid", "square"]
@@ -34,12 +35,14 @@ class Stimulus:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.dt) and self.dt > 0):
-            raise ValueError(f"`dt` must be positive and finite, got {self.dt} ms. Pass the sampling interval in ms.")
+            raise LeakyflowError(
+                f"`dt` must be positive and finite, got {self.dt} ms. Pass the sampling interval in ms."
+            )
         if self.n_samples < 2:
-            raise ValueError(f"A stimulus needs at least 2 samples, got {self.n_samples}. Raise t_max or lower dt.")
+            raise LeakyflowError(f"A stimulus needs at least 2 samples, got {self.n_samples}. Raise t_max or lower dt.")
         bad = ~np.isfinite(self.I)
         if bad.any():
-            raise ValueError(
+            raise LeakyflowError(
                 f"`I` must be finite, got {bad.sum()} NaN or infinite of {bad.size} samples (first at "
                 f"{bad.argmax() * self.dt:g} ms). Pass finite arguments; values are in pA."
             )
@@ -267,7 +270,7 @@ def ornstein_uhlenbeck(
     """
     grid = _Grid.of(onset, duration, t_max, dt)
     if not (sd >= 0 and correlation_time > 0):
-        raise ValueError(
+        raise LeakyflowError(
             f"`sd` must not be negative and `correlation_time` must be positive, got sd={sd} pA, "
             f"correlation_time={correlation_time} ms."
         )
@@ -298,7 +301,7 @@ def from_array(I: Sequence[float] | np.ndarray, dt: float, *, name: str = "") ->
     """
     array = np.array(I, dtype=np.float32)
     if array.ndim != 1:
-        raise ValueError(f"`I` must have one axis, time, got shape {array.shape}. Pass one sweep at a time.")
+        raise LeakyflowError(f"`I` must have one axis, time, got shape {array.shape}. Pass one sweep at a time.")
     return Stimulus(I=array, dt=dt, name=name)
 
 
@@ -317,9 +320,11 @@ class _Grid:
         n_on = n_steps(duration, dt, name="duration")
         n_time = n_steps(t_max, dt, name="t_max")
         if n_on == 0:
-            raise ValueError("`duration` must be positive, got 0 ms. For the holding current alone, use amplitude=0.")
+            raise LeakyflowError(
+                "`duration` must be positive, got 0 ms. For the holding current alone, use amplitude=0."
+            )
         if start + n_on > n_time:
-            raise ValueError(
+            raise LeakyflowError(
                 f"The stimulus must end by t_max={t_max:g} ms, but ends at {onset + duration:g} ms. "
                 "Shorten it, or raise t_max."
             )
@@ -339,7 +344,7 @@ class _Grid:
 def _check_frequency(name: str, frequency: float, dt: float) -> None:
     nyquist = 0.5 / (HZ_TO_PER_MS * dt)
     if not 0 <= frequency <= nyquist:
-        raise ValueError(
+        raise LeakyflowError(
             f"`{name}` must lie between 0 and {nyquist:g} Hz, half the sampling rate at dt={dt:g} ms, "
             f"got {frequency:g} Hz."
         )

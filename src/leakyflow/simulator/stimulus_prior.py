@@ -16,6 +16,7 @@ from jaxtyping import Float, Float32, Int, Int32
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
+from leakyflow.errors import LeakyflowError
 from leakyflow.simulator import stimuli
 from leakyflow.simulator.distributions import AbstractDistribution, Distribution, Number, Uniform
 from leakyflow.simulator.grid import n_steps
@@ -35,7 +36,7 @@ __all__ = [
 CONFIG = ConfigDict(extra="forbid")
 # Random numbers set aside for the arguments of each draw.
 N_SCORES = 12
-NOT_DRAWN = ("weight", "kind", "I", "sampling_interval")
+NOT_DRAWN = ("weight", "waveform", "I", "sampling_interval")
 ANY_PHASE = Uniform(low=0.0, high=2 * math.pi)
 RANGES = {
     "onset_fraction": (0.0, 1.0),
@@ -80,7 +81,7 @@ class AbstractStimulusPrior(ABC):
 
     def __post_init__(self) -> None:
         if self.weight <= 0:
-            raise ValueError(f"`weight` must be positive, got {self.weight:g}. Leave out a prior not wanted.")
+            raise LeakyflowError(f"`weight` must be positive, got {self.weight:g}. Leave out a prior not wanted.")
         for name, (low, high) in RANGES.items():
             if hasattr(self, name):
                 _check_range(name, getattr(self, name), low, high)
@@ -142,7 +143,7 @@ class SquarePrior(AbstractStimulusPrior):
         (1000,)
     """
 
-    kind: Literal["square"] = "square"
+    waveform: Literal["square"] = "square"
     amplitude: Argument
 
     def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
@@ -153,7 +154,7 @@ class SquarePrior(AbstractStimulusPrior):
 class SinusoidPrior(AbstractStimulusPrior):
     """Draws the arguments of `sinusoid`; the phase is uniform unless given."""
 
-    kind: Literal["sinusoid"] = "sinusoid"
+    waveform: Literal["sinusoid"] = "sinusoid"
     mean: Argument = 0.0
     amplitude: Argument
     frequency: Argument
@@ -167,7 +168,7 @@ class SinusoidPrior(AbstractStimulusPrior):
 class RampPrior(AbstractStimulusPrior):
     """Draws the arguments of `ramp`."""
 
-    kind: Literal["ramp"] = "ramp"
+    waveform: Literal["ramp"] = "ramp"
     start: Argument = 0.0
     stop: Argument
 
@@ -179,7 +180,7 @@ class RampPrior(AbstractStimulusPrior):
 class ChirpPrior(AbstractStimulusPrior):
     """Draws the arguments of `chirp`; the phase is uniform unless given."""
 
-    kind: Literal["chirp"] = "chirp"
+    waveform: Literal["chirp"] = "chirp"
     mean: Argument = 0.0
     amplitude: Argument
     start_frequency: Argument
@@ -194,7 +195,7 @@ class ChirpPrior(AbstractStimulusPrior):
 class OrnsteinUhlenbeckPrior(AbstractStimulusPrior):
     """Draws the arguments of `ornstein_uhlenbeck`, its seed included."""
 
-    kind: Literal["ornstein_uhlenbeck"] = "ornstein_uhlenbeck"
+    waveform: Literal["ornstein_uhlenbeck"] = "ornstein_uhlenbeck"
     mean: Argument = 0.0
     sd: Argument
     correlation_time: Argument
@@ -202,7 +203,7 @@ class OrnsteinUhlenbeckPrior(AbstractStimulusPrior):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.correlation_time == 0:
-            raise ValueError(
+            raise LeakyflowError(
                 "`correlation_time` must be positive, got 0 ms. The shortest that is resolved is about dt."
             )
 
@@ -223,7 +224,7 @@ class ArrayPrior(AbstractStimulusPrior):
         gain: Factor on the array.
     """
 
-    kind: Literal["array"] = "array"
+    waveform: Literal["array"] = "array"
     I: tuple[Number, ...]
     sampling_interval: Number
     gain: Argument = 1.0
@@ -231,7 +232,7 @@ class ArrayPrior(AbstractStimulusPrior):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.I or self.sampling_interval <= 0:
-            raise ValueError(
+            raise LeakyflowError(
                 f"`I` must hold samples and `sampling_interval` must be positive, got {len(self.I)} samples, "
                 f"sampling_interval={self.sampling_interval:g} ms."
             )
@@ -250,7 +251,7 @@ class ArrayPrior(AbstractStimulusPrior):
 
 StimulusPrior = Annotated[
     SquarePrior | SinusoidPrior | RampPrior | ChirpPrior | OrnsteinUhlenbeckPrior | ArrayPrior,
-    Field(discriminator="kind"),
+    Field(discriminator="waveform"),
 ]
 
 
@@ -331,15 +332,15 @@ def _check_draws(
     n_time: int,
 ) -> None:
     if not priors:
-        raise ValueError("At least one stimulus prior is needed, got none.")
+        raise LeakyflowError("At least one stimulus prior is needed, got none.")
     if len(index) != len(n_samples):
-        raise ValueError(f"`index` and `n_samples` must have one length, got {len(index)} and {len(n_samples)}.")
+        raise LeakyflowError(f"`index` and `n_samples` must have one length, got {len(index)} and {len(n_samples)}.")
     if (index < 0).any():
-        raise ValueError(f"`index` must not be negative, got {index.min()}. Count draws from 0.")
+        raise LeakyflowError(f"`index` must not be negative, got {index.min()}. Count draws from 0.")
     bad = (n_samples < 2) | (n_samples > n_time)
     if bad.any():
         first = bad.argmax()
-        raise ValueError(
+        raise LeakyflowError(
             f"`n_samples` must lie between 2 and n_time={n_time}, got {n_samples[first]} in draw "
             f"{index[first]} ({bad.sum()} of {bad.size} draws). Raise n_time or shorten the recordings."
         )
@@ -347,7 +348,7 @@ def _check_draws(
 
 def _stream(seed: int) -> int:
     if seed < 0:
-        raise ValueError(f"`seed` must not be negative, got {seed}.")
+        raise LeakyflowError(f"`seed` must not be negative, got {seed}.")
     # Hashed with the name, so that no other use of the same seed meets these random numbers.
     return int(np.random.SeedSequence(seed, spawn_key=tuple(b"stimulus")).generate_state(1, np.uint64)[0])
 
@@ -366,7 +367,7 @@ def _value(argument: Argument, score: Float[np.ndarray, " draw"]) -> float | Flo
 def _check_range(name: str, argument: Argument, low: float, high: float) -> None:
     least, greatest = argument.support if isinstance(argument, AbstractDistribution) else (argument, argument)
     if least < low or greatest > high:
-        raise ValueError(
+        raise LeakyflowError(
             f"`{name}` must lie between {low:g} and {high:g}, got {least:g} to {greatest:g}. "
             "Use Uniform or TruncatedNormal, or LogNormal where there is no upper limit."
         )

@@ -6,14 +6,15 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakyflow.recordings.recording import Recording, Recordings
-from leakyflow.simulator.lif import BLOCK, n_refractory, simulate, simulate_traces
-from leakyflow.simulator.parameters import Parameters
+from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.recording import Recording
+from leakyflow.simulator.simulate import BLOCK, n_refractory, simulate, simulate_traces
 from leakyflow.simulator.stimuli import from_array, square
 from tests.cases import NEURON as NOISY
 
-NEURON = NOISY._replace(membrane_noise=0.0, reset_noise=0.0)
-ALL_NOISES = NOISY._replace(threshold_noise=1.5, measurement_noise=0.2)
+NEURON = NOISY.replace(membrane_noise=0.0, reset_noise=0.0)
+ALL_NOISES = NOISY.replace(threshold_noise=1.5, measurement_noise=0.2)
 
 
 def constant(I: float, t_max: float, dt: float = 0.2):
@@ -21,7 +22,7 @@ def constant(I: float, t_max: float, dt: float = 0.2):
 
 
 def many(neuron: Parameters, n: int) -> Parameters:
-    return neuron._replace(tau=np.full(n, neuron.tau))
+    return neuron.replace(tau=np.full(n, neuron.tau))
 
 
 def neurons(n: int, seed: int = 0, **change: float) -> Parameters:
@@ -39,16 +40,16 @@ def neurons(n: int, seed: int = 0, **change: float) -> Parameters:
         reset_noise=rng.uniform(0.0, 5.0, n),
         t_ref=rng.uniform(0.0, 5.0, n),
     )
-    return draws._replace(**{name: np.full(n, value) for name, value in change.items()})
+    return draws.replace(**{name: np.full(n, value) for name, value in change.items()})
 
 
-def free(recordings: Recordings | Recording) -> np.ndarray:
+def free(recordings: Batch | Recording) -> np.ndarray:
     return ~(recordings.spikes | recordings.refractory)
 
 
-def predicted(p: Parameters, recordings: Recordings) -> np.ndarray:
+def predicted(p: Parameters, recordings: Batch) -> np.ndarray:
     """The voltage that the subthreshold equation leads to from each sample but the last."""
-    column = Parameters(*(np.broadcast_to(value, len(recordings))[:, None] for value in p))
+    column = p.map(lambda value: np.broadcast_to(value, len(recordings))[:, None])
     V, I = recordings.V[:, :-1].astype(float), recordings.I[:, :-1]
     return V + recordings.dt * ((column.V_rest - V) / column.tau + I / column.C)
 
@@ -60,7 +61,7 @@ def predicted(p: Parameters, recordings: Recordings) -> np.ndarray:
 @pytest.mark.parametrize(("tau", "C", "amplitude"), [(17.0, 90.0, 100.0), (55.0, 80.0, -40.0), (5.0, 200.0, 300.0)])
 def test_step_response_is_the_closed_form_of_the_recursion(tau, C, amplitude, dt):
     step = square(amplitude=amplitude, onset=20.0, duration=50.0, t_max=120.0, dt=dt, holding=10.0)
-    V = simulate(NEURON._replace(tau=tau, C=C), step, seed=0).V
+    V = simulate(NEURON.replace(tau=tau, C=C), step, seed=0).V
     R, decay = tau / C, 1 - dt / tau
     since_on = np.clip(np.arange(len(V)) - round(20.0 / dt), 0, None)
     since_off = np.clip(np.arange(len(V)) - round(70.0 / dt), 0, None)
@@ -77,7 +78,7 @@ def test_step_response_is_the_closed_form_of_the_recursion(tau, C, amplitude, dt
 )
 def test_interval_is_analytic_rounded_up_to_the_grid(I, tau, V_reset, t_ref):
     dt = 0.2
-    neuron = NEURON._replace(tau=tau, C=tau / 0.2, V_reset=V_reset, t_ref=t_ref)
+    neuron = NEURON.replace(tau=tau, C=tau / 0.2, V_reset=V_reset, t_ref=t_ref)
     V_inf = neuron.V_rest + 0.2 * I
     spikes = np.flatnonzero(simulate(neuron, constant_after_rest(I, 500.0), seed=0).spikes)
     # (1 - dt / tau)^n = exp(-n dt / tau_euler)
@@ -125,7 +126,7 @@ def test_first_sample_is_free_even_above_threshold():
 
 
 def test_reset_above_threshold_fires_as_fast_as_it_can():
-    spikes = np.flatnonzero(simulate(NEURON._replace(V_reset=-40.0), constant(400.0, 50.0), seed=0).spikes)
+    spikes = np.flatnonzero(simulate(NEURON.replace(V_reset=-40.0), constant(400.0, 50.0), seed=0).spikes)
     np.testing.assert_array_equal(np.diff(spikes), 16)
 
 
@@ -135,7 +136,7 @@ def test_reset_above_threshold_fires_as_fast_as_it_can():
 def test_stationary_sd_is_that_of_the_recursion():
     # Var = s^2 dt / (1 - a^2) with a = 1 - dt / tau, which is s^2 tau / 2 to first order in dt.
     n, dt, tau = 512, 1.0, 10.0
-    neuron = many(NEURON._replace(membrane_noise=0.3, V_th=0.0), n)._replace(tau=np.full(n, tau))
+    neuron = many(NEURON.replace(membrane_noise=0.3, V_th=0.0), n).replace(tau=np.full(n, tau))
     V = simulate(neuron, constant(0.0, 5000.0, dt), seed=1).V.astype(float)
     a = 1 - dt / tau
     truth = 0.3**2 * dt / (1 - a**2)
@@ -171,7 +172,7 @@ def test_innovations_are_standard_normal_and_independent():
     assert scipy.stats.kstest(1.02 * z.ravel(), "norm").pvalue < 1e-3
 
 
-def excess(recordings: Recordings, p: Parameters) -> float:
+def excess(recordings: Batch, p: Parameters) -> float:
     """Spikes beyond the number that the hazard Phi((m - V_th) / sd) predicts, in SD of that number."""
     sd = np.sqrt(recordings.dt * p.membrane_noise**2 + p.threshold_noise**2)
     hazard = scipy.stats.norm.cdf((predicted(p, recordings) - p.V_th[:, None]) / sd[:, None])
@@ -185,16 +186,16 @@ def test_hazard_is_phi_of_the_distance_to_threshold():
     assert recordings.spikes.sum() > 1000
     assert abs(excess(recordings, p)) < 5
     # Negative controls: another threshold, another noise.
-    assert abs(excess(recordings, p._replace(V_th=p.V_th + 0.3))) > 5
-    assert abs(excess(recordings, p._replace(threshold_noise=1.2 * p.threshold_noise))) > 5
+    assert abs(excess(recordings, p.replace(V_th=p.V_th + 0.3))) > 5
+    assert abs(excess(recordings, p.replace(threshold_noise=1.2 * p.threshold_noise))) > 5
 
 
 def test_voltages_that_did_not_fire_are_those_the_threshold_let_pass():
     """Given no spike, U is weighed by Phi((V_th - U) / threshold_noise)."""
     n, s, w = 4096, 2.0, 1.5
     # A leak too slow to matter, and one refractory sample: the sample after it is drawn from V_reset.
-    neuron = NEURON._replace(tau=1e6, V_rest=-46.0, V_reset=-46.0, t_ref=0.2, threshold_noise=w)
-    p = many(neuron._replace(membrane_noise=s / math.sqrt(0.2)), n)
+    neuron = NEURON.replace(tau=1e6, V_rest=-46.0, V_reset=-46.0, t_ref=0.2, threshold_noise=w)
+    p = many(neuron.replace(membrane_noise=s / math.sqrt(0.2)), n)
     recordings = simulate(p, constant(0.0, 20.0), seed=5)
     after = recordings.refractory[:, :-1] & ~recordings.spikes[:, 1:]
     U = recordings.V[:, 1:][after].astype(float)
@@ -225,7 +226,7 @@ def test_reset_noise_has_its_mean_and_sd_and_is_new_at_each_spike():
 def test_measurement_noise_is_added_to_what_is_seen_only():
     n = 256
     quiet = simulate(many(NOISY, n), constant_after_rest(200.0, 100.0), seed=1)
-    seen = simulate(many(NOISY._replace(measurement_noise=0.5), n), constant_after_rest(200.0, 100.0), seed=1)
+    seen = simulate(many(NOISY.replace(measurement_noise=0.5), n), constant_after_rest(200.0, 100.0), seed=1)
     np.testing.assert_array_equal(seen.spikes, quiet.spikes)
     eta = (seen.V - quiet.V)[free(quiet)] / 0.5
     assert abs(eta.mean()) < 5 / math.sqrt(eta.size)
@@ -239,9 +240,9 @@ def test_measurement_noise_is_added_to_what_is_seen_only():
 @pytest.mark.parametrize("kind", ["threshold", "reset"])
 def test_switching_a_noise_on_leaves_the_membrane_noise_alone(kind):
     current = constant_after_rest(180.0, 200.0)
-    without = NOISY._replace(reset_noise=0.0)
+    without = NOISY.replace(reset_noise=0.0)
     off = simulate(without, current, seed=1)
-    on = simulate(without._replace(**{f"{kind}_noise": 1.0}), current, seed=1)
+    on = simulate(without.replace(**{f"{kind}_noise": 1.0}), current, seed=1)
     first = (off.spikes | on.spikes).argmax()
     assert first > 50
     np.testing.assert_array_equal(on.V[:first], off.V[:first])
@@ -257,7 +258,7 @@ def test_spikes_ignore_a_common_voltage_shift(shift):
     voltages = {name: getattr(ALL_NOISES, name) + shift for name in ("V_rest", "V_th", "V_reset")}
     here, there = (
         simulate(ALL_NOISES, current, seed=1),
-        simulate(ALL_NOISES._replace(**voltages), current, seed=1),
+        simulate(ALL_NOISES.replace(**voltages), current, seed=1),
     )
     assert here.spikes.sum() > 5
     np.testing.assert_array_equal(there.spikes, here.spikes)
@@ -266,7 +267,7 @@ def test_spikes_ignore_a_common_voltage_shift(shift):
 
 def test_current_and_capacitance_matter_by_their_ratio():
     here = simulate(ALL_NOISES, constant(150.0, 300.0), seed=1)
-    there = simulate(ALL_NOISES._replace(C=2 * 90.0), constant(300.0, 300.0), seed=1)
+    there = simulate(ALL_NOISES.replace(C=2 * 90.0), constant(300.0, 300.0), seed=1)
     np.testing.assert_array_equal(there.V, here.V)
 
 
@@ -279,14 +280,14 @@ def test_free_voltages_stay_strictly_below_a_hard_threshold():
 
 
 def test_voltage_just_below_threshold_is_not_rounded_onto_it():
-    neuron = NEURON._replace(V_rest=-45.0 - 1e-9, V_th=-45.0)
+    neuron = NEURON.replace(V_rest=-45.0 - 1e-9, V_th=-45.0)
     V = simulate(neuron, constant(0.0, 10.0), seed=0).V
     assert np.all(V < -45.0)
     assert np.float32(neuron.V_rest) == -45.0  # to nearest, it would be
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**40, 2**63 - 1])
-def test_every_recording_is_in_the_picture(seed):
+def test_every_recording_is_preprocessed(seed):
     # Recording refuses what breaks it.
     recordings = simulate(neurons(64, seed=seed % 1000), constant_after_rest(250.0, 100.0), seed=seed)
     assert [recording.n_samples for recording in recordings] == [500] * 64
@@ -303,7 +304,7 @@ CURRENTS = CURRENTS.astype(np.float32)
 
 def traces(rows: np.ndarray, p: Parameters | None = None, I: np.ndarray = CURRENTS, seed: int = 7) -> dict:
     p = neurons(N) if p is None else p
-    return simulate_traces(Parameters(*(value[rows] for value in p)), I[rows], 0.2, seed=seed, index=rows)._asdict()
+    return simulate_traces(p.map(lambda value: value[rows]), I[rows], 0.2, seed=seed, index=rows)._asdict()
 
 
 def assert_same(one: dict, other: dict) -> None:
@@ -352,7 +353,7 @@ def test_one_neuron_is_neuron_0_of_many():
     current = constant_after_rest(200.0, 100.0)
     one, several = simulate(ALL_NOISES, current, seed=1), simulate(many(ALL_NOISES, 5), current, seed=1)
     assert isinstance(one, Recording)
-    assert isinstance(several, Recordings)
+    assert isinstance(several, Batch)
     np.testing.assert_array_equal(one.V, several[0].V)
     np.testing.assert_array_equal(one.I, current.I)
 
@@ -360,11 +361,11 @@ def test_one_neuron_is_neuron_0_of_many():
 @pytest.mark.parametrize(
     ("change", "seed", "match"),
     [
-        ({"tau": 0.2}, 0, r"`tau` must be finite and > 0.2 ms, got 0.2 \(1 of 1 neurons\). Change"),
-        ({"C": 0.0}, 0, "`C` must be finite and > 0 pF, got 0"),
+        ({"tau": 0.2}, 0, r"`tau` must be longer than dt=0.2 ms, got 0.2 ms \(1 of 1 neurons\). Change"),
+        ({"C": 0.0}, 0, "`C` must be finite and > 0 pF, got 0 .* Change"),
         ({"t_ref": -1.0}, 0, "`t_ref` must be finite and >= 0 ms, got -1"),
         ({"membrane_noise": -0.1}, 0, "`membrane_noise` .* >= 0 mV/sqrt.ms., got -0.1"),
-        ({"V_th": math.nan}, 0, "`V_th` must be finite .* got nan"),
+        ({"V_th": math.nan}, 0, "`V_th` must be finite, got nan"),
         ({"V_rest": np.array([-70.0, math.inf, -70.0])}, 0, r"`V_rest` .* got inf \(1 of 3 neurons\)"),
         ({"tau": np.ones((2, 2))}, 0, "one common length, got shapes .*'tau': .2, 2."),
         ({"tau": np.full(2, 9.0), "C": np.full(3, 9.0)}, 0, "'C': .3,."),
@@ -374,4 +375,4 @@ def test_one_neuron_is_neuron_0_of_many():
 )
 def test_each_error_says_what_to_do(change, seed, match):
     with pytest.raises(ValueError, match=match):
-        simulate(NEURON._replace(**change), constant(0.0, 10.0), seed=seed)
+        simulate(NEURON.replace(**change), constant(0.0, 10.0), seed=seed)

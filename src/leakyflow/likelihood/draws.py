@@ -11,7 +11,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
-from leakyflow.simulator.parameters import UNITS
+from leakyflow.errors import LeakyflowError
+from leakyflow.neuron.parameters import UNITS, Parameters
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.cell import Cell
+from leakyflow.recordings.recording import Recording
 
 if TYPE_CHECKING:
     import arviz as az
@@ -39,9 +43,20 @@ class Draws(Mapping[str, np.ndarray]):
         names: Inferred parameters.
         array: All draws; without the leading axis for one recording.
         recordings: Name of each recording, or None for one.
-        source: Name of the network, for tables and figures; "reference" where there was none.
+        source: Name of the network, for tables and figures; "exact" where there was none.
         diagnostics: One row per recording: how the draws were made and whether to believe them (`Posterior.sample`
             and `reference_posterior` say which columns); None for draws made by hand.
+        given: Values of the parameters that were not inferred: known ones, and those read off each recording, a number
+            for one and of shape (dataset,) for many; None where they are not known.
+
+    Two are equal if they are of the same parameters and recordings, and all their numbers are the same.
+
+    Example:
+        >>> draws = Draws(("tau",), np.array([[17.0], [18.0]]), given={"C": 90.0, "R_s": 0.0})
+        >>> draws["tau"]
+        array([17., 18.])
+        >>> draws == Draws(("tau",), np.array([[17.0], [19.0]]))
+        False
     """
 
     names: tuple[str, ...]
@@ -49,6 +64,15 @@ class Draws(Mapping[str, np.ndarray]):
     recordings: tuple[str, ...] | None = None
     source: str = field(default="", kw_only=True)
     diagnostics: pd.DataFrame | None = field(default=None, kw_only=True)
+    given: Mapping[str, float | Float64[np.ndarray, "..."]] | None = field(default=None, kw_only=True)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Draws):
+            return NotImplemented
+        same = (self.names, self.recordings, self.array.shape) == (other.names, other.recordings, other.array.shape)
+        return same and bool(np.array_equal(self.array, other.array, equal_nan=True))
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __getitem__(self, name: str) -> Float64[np.ndarray, "*dataset draw"]:
         if name not in self.names:
@@ -64,8 +88,10 @@ class Draws(Mapping[str, np.ndarray]):
     def of(self, index: int) -> "Draws":
         """Those of one of many recordings."""
         assert self.recordings is not None
+        index = range(len(self.recordings))[index]
         rows = None if self.diagnostics is None else self.diagnostics.iloc[index : index + 1]
-        return Draws(self.names, self.array[index], source=self.source, diagnostics=rows)
+        given = self.given and {name: float(np.ravel(x)[index]) if np.ndim(x) else x for name, x in self.given.items()}
+        return Draws(self.names, self.array[index], source=self.source, diagnostics=rows, given=given)
 
     @property
     def n_draws(self) -> int:
@@ -88,7 +114,7 @@ class Draws(Mapping[str, np.ndarray]):
             quantiles that bound the interval, named for example q05 and q95.
         """
         if not 0 < interval < 1:
-            raise ValueError(f"`interval` must lie between 0 and 1, got {interval}. 0.9 is usual.")
+            raise LeakyflowError(f"`interval` must lie between 0 and 1, got {interval}. 0.9 is usual.")
         tails = (0.5 - interval / 2, 0.5 + interval / 2)
         low, high = np.quantile(self.array, tails, axis=-2)
         columns = {
@@ -114,37 +140,53 @@ class Draws(Mapping[str, np.ndarray]):
             index = pd.MultiIndex.from_product([self.recordings, draws], names=["recording", "draw"])
         return pd.DataFrame(self.array.reshape(-1, len(self.names)), columns=list(self.names), index=index)
 
-    def to_arviz(self) -> "az.InferenceData":
-        """ArviZ InferenceData with a posterior group of one chain; many recordings are a dimension.
+    def parameters(self) -> Parameters:
+        """The neurons that were drawn, with all that was not inferred, to simulate from.
 
-        The diagnostics are attributes, or coordinates of the recordings.
+        Returns:
+            Inferred parameters of shape (draw,) for one recording, (dataset, draw) for many, those read off each of
+            many of shape (dataset, 1), and the others as numbers.
+
+        Raises:
+            ValueError: If the draws were made by hand, without `given`.
+
+        Example:
+            >>> given = {"V_rest": -72.0, "C": 90.0, "V_th": -45.0, "threshold_noise": 0.0, "membrane_noise": 0.3}
+            >>> given |= {"measurement_noise": 0.0, "V_reset": -60.0, "reset_noise": 5.0, "t_ref": 3.0}
+            >>> neurons = Draws(("tau",), np.array([[17.0], [18.0]]), given=given).parameters()
+            >>> neurons.tau, neurons.C
+            (array([17., 18.]), 90.0)
         """
-        az = import_arviz()
-        if self.recordings is None:
-            posterior = {name: self[name][None] for name in self.names}
-            data = az.from_dict(posterior=posterior)
-        else:
-            posterior = {name: self[name].T[None] for name in self.names}
-            dims = {name: ["recording"] for name in self.names}
-            data = az.from_dict(posterior=posterior, dims=dims, coords={"recording": list(self.recordings)})
-        for name in self.names:
-            data.posterior[name].attrs["units"] = UNITS[name]
-        data.posterior.attrs["network"] = self.source
-        if self.diagnostics is not None:
-            for key, column in self.diagnostics.items():
-                values = [_storable(value) for value in column]
-                if self.recordings is None:
-                    data.posterior.attrs[str(key)] = values[0]
-                else:
-                    data.posterior.coords[str(key)] = ("recording", values)
-        return data
+        if self.given is None:
+            raise LeakyflowError(
+                f"A neuron needs more than its {', '.join(self.names)}, and these draws do not say what else is known. "
+                "Pass given=, with a value of each other parameter, where draws are made by hand.",
+                argument="given",
+            )
+        given = {name: np.asarray(x)[:, None] if np.ndim(x) else x for name, x in self.given.items()}
+        return Parameters(**given, **dict(self))
 
+    def to_arviz(
+        self, recording: Recording | Cell | Batch | None = None, *, predictive: Batch | None = None
+    ) -> "az.InferenceData":
+        """ArviZ InferenceData; many recordings are a dimension, `recording`.
 
-def _storable(value: Any) -> str | float:
-    """NetCDF knows neither truth values nor None."""
-    if isinstance(value, str):
-        return value
-    return float("nan") if value is None else float(value)
+        Its groups are the `posterior`, of one chain, and with it `sample_stats`, which hold the diagnostics, k-hat and
+        the effective sample size among them: numbers that are of a recording, not of a draw. With the recording come
+        `observed_data` (V in mV and spikes), `constant_data` (I in pA) and, where the likelihood is known, the
+        `log_likelihood` of the whole recording at each draw. `posterior_predictive` is there where it is given.
+
+        Args:
+            recording: What the draws are of: a recording, a cell, or many; where these are padded, V and I are NaN.
+            predictive: Simulations of the first of the draws, one each, under the current of the one recording: as
+                `posterior_predictive(...).simulations` has them.
+
+        Raises:
+            ValueError: If the recording or the simulations are not those of the draws.
+        """
+        from leakyflow.likelihood.inference_data import inference_data
+
+        return inference_data(self, recording, predictive)
 
 
 def n_decimals(sd: float) -> int:

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from leakyflow.reference.blocks import SIZES, in_blocks
+from leakyflow.likelihood.blocks import SIZES, in_blocks
 
 
 @pytest.mark.parametrize("n", [1, 2, 16, 17, 256, 257, 600])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from leakyflow.reference.normal import log_ndtr, ndtri
+from leakyflow.likelihood.normal import log_ndtr, ndtri
 
 X = np.linspace(-40.0, 40.0, 1601)
 # The series in the tail, used below -12, leaves out 945 / x^10: so much do its value and log slope err.

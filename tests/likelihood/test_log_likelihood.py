@@ -1,24 +1,25 @@
 import math
 
-import jax
 import numpy as np
 import pytest
 from scipy.special import log_ndtr
 
-from leakyflow.recordings.recording import Recording, Recordings
-from leakyflow.reference.deterministic import deterministic_log_likelihood
-from leakyflow.reference.likelihood import log_likelihood
-from leakyflow.simulator.lif import simulate
-from leakyflow.simulator.parameters import Parameters
+from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.log_likelihood import log_likelihood
+from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.cell import Cell
+from leakyflow.recordings.recording import Recording
+from leakyflow.simulator.simulate import simulate
 from leakyflow.simulator.stimuli import square
 from tests.cases import DT, NEURON, PRIORS, recorded, simulated, simulator, spoiled, stimulated
 
-NOISY = NEURON._replace(threshold_noise=1.5)
+NOISY = NEURON.replace(threshold_noise=1.5)
 NEURONS = {
     "hard threshold": NEURON,
-    "hard threshold, reset given": NEURON._replace(reset_noise=0.0),
+    "hard threshold, reset given": NEURON.replace(reset_noise=0.0),
     "noisy threshold": NOISY,
-    "noisy threshold, reset given": NOISY._replace(reset_noise=0.0),
+    "noisy threshold, reset given": NOISY.replace(reset_noise=0.0),
 }
 
 
@@ -57,17 +58,17 @@ def test_likelihood_is_the_formula_of_the_design(neuron, amplitude):
     assert recording.spikes.any() == (amplitude > 0)
     # A thousand terms of about 10, each right to some ten digits of the last place.
     np.testing.assert_allclose(log_likelihood(neuron, recording), written_out(neuron, recording), rtol=1e-10)
-    elsewhere = neuron._replace(tau=20.0, V_rest=-70.0, C=100.0, V_th=-44.0, V_reset=-58.0)
+    elsewhere = neuron.replace(tau=20.0, V_rest=-70.0, C=100.0, V_th=-44.0, V_reset=-58.0)
     np.testing.assert_allclose(log_likelihood(elsewhere, recording), written_out(elsewhere, recording), rtol=1e-10)
 
 
 def test_leading_axes_broadcast():
     recording = stimulated(300.0, threshold_noise=1.5)
     tau, noise = np.array([[15.0], [17.0], [20.0]]), np.array([0.0, 1.0, 1.5, 2.0])
-    values = log_likelihood(NEURON._replace(tau=tau, threshold_noise=noise), recording)
+    values = log_likelihood(NEURON.replace(tau=tau, threshold_noise=noise), recording)
     assert values.shape == (3, 4)
     for i, j in np.ndindex(3, 4):
-        one = log_likelihood(NEURON._replace(tau=tau[i, 0], threshold_noise=noise[j]), recording)
+        one = log_likelihood(NEURON.replace(tau=tau[i, 0], threshold_noise=noise[j]), recording)
         assert one.shape == ()
         np.testing.assert_allclose(values[i, j], one, rtol=1e-12)
 
@@ -75,10 +76,10 @@ def test_leading_axes_broadcast():
 def test_a_free_sample_at_a_hard_threshold_is_impossible_and_one_just_below_is_not():
     recording = stimulated(100.0)
     V_max = float(recording.V[recording.free].max())
-    assert log_likelihood(NEURON._replace(V_th=V_max), recording) == -np.inf
+    assert log_likelihood(NEURON.replace(V_th=V_max), recording) == -np.inf
     above = np.nextafter(V_max, np.inf)
-    assert np.isfinite(log_likelihood(NEURON._replace(V_th=above), recording))
-    assert np.isfinite(log_likelihood(NEURON._replace(V_th=V_max, threshold_noise=0.1), recording))
+    assert np.isfinite(log_likelihood(NEURON.replace(V_th=above), recording))
+    assert np.isfinite(log_likelihood(NEURON.replace(V_th=V_max, threshold_noise=0.1), recording))
 
 
 def test_density_of_a_second_sample_and_its_spike_integrates_to_one(neuron):
@@ -117,11 +118,11 @@ def mean_scores() -> np.ndarray:
     """
     n, step, n_scores = 300, 1e-4, len(SCORED)
     stimulus = square(amplitude=300.0, onset=10.0, duration=90.0, t_max=100.0, dt=DT)
-    everyone = Parameters(*(np.full(n, value) for value in NOISY))
+    everyone = NOISY.map(lambda value: np.full(n, value))
     changed = 1 + np.diag([0.03 if name.startswith("V") else 0.2 for name in SCORED])
     centres = np.concatenate([np.ones((1, n_scores)), changed])[:, None, None]
     nudged = centres * (1 + step * np.stack([np.eye(n_scores), -np.eye(n_scores)]))
-    nearby = NOISY._replace(**{name: getattr(NOISY, name) * nudged[..., i] for i, name in enumerate(SCORED)})
+    nearby = NOISY.replace(**{name: getattr(NOISY, name) * nudged[..., i] for i, name in enumerate(SCORED)})
     values = np.array([log_likelihood(nearby, recording) for recording in simulate(everyone, stimulus, seed=3)])
     scores = values[:, :, 0] - values[:, :, 1]
     return scores.mean(0) / (scores.std(0) / math.sqrt(n))
@@ -142,7 +143,7 @@ def test_score_has_another_mean_beside_the_truth(mean_scores, name):
 
 
 @pytest.fixture(scope="module")
-def recordings() -> Recordings:
+def recordings() -> Batch:
     many = simulated(simulator(), 5)[1]
     assert len(set(many.n_samples)) > 1
     assert many.spikes.any()
@@ -155,7 +156,7 @@ def drawn(n: int) -> Parameters:
 
 
 def reshaped(p: Parameters, *shape: int) -> Parameters:
-    return Parameters(*(np.reshape(value, shape) for value in p))
+    return p.map(lambda value: np.reshape(value, shape))
 
 
 # How parameters may come: of all draws of all recordings, of the recordings, or of none of them in particular.
@@ -166,7 +167,7 @@ SHAPES = {
     "dataset": (lambda: drawn(5), (5,)),
     "dataset draw more": (lambda: reshaped(drawn(30), 5, 3, 2), (5, 3, 2)),
     "numbers": (lambda: NOISY, (5,)),
-    "mixed": (lambda: NOISY._replace(tau=np.linspace(15, 20, 5)[:, None], C=np.array([[80.0, 90.0, 95.0]])), (5, 3)),
+    "mixed": (lambda: NOISY.replace(tau=np.linspace(15, 20, 5)[:, None], C=np.array([[80.0, 90.0, 95.0]])), (5, 3)),
 }
 
 
@@ -176,9 +177,8 @@ def test_many_recordings_are_as_one_at_a_time(recordings, neurons, shape):
     assert values.shape == shape
     assert np.isfinite(values).all()
     for i, recording in enumerate(recordings):
-        own = Parameters(
-            *(np.broadcast_to(np.reshape(x, np.shape(x) or (1,) * len(shape)), shape)[i] for x in neurons())
-        )
+        full = neurons().map(lambda x: np.broadcast_to(np.reshape(x, np.shape(x) or (1,) * len(shape)), shape))
+        own = full.map(lambda x: x[i])  # noqa: B023
         np.testing.assert_allclose(values[i], log_likelihood(own, recording), rtol=1e-12)
 
 
@@ -186,7 +186,7 @@ def test_more_draws_than_are_computed_at_a_time_keep_their_places(recordings):
     many = reshaped(drawn(5 * 130), 5, 130)
     values = log_likelihood(many, recordings)
     for i, j in [(0, 0), (1, 63), (2, 64), (3, 128), (4, 129)]:
-        one = Parameters(*(float(value[i, j]) for value in many))
+        one = many.map(lambda value: float(value[i, j]))  # noqa: B023
         np.testing.assert_allclose(values[i, j], log_likelihood(one, recordings[i]), rtol=1e-12)
 
 
@@ -195,7 +195,7 @@ def test_more_draws_than_are_computed_at_a_time_keep_their_places(recordings):
 )
 def test_padding_has_no_influence(recordings, noises):
     assert (recordings.n_samples < recordings.V.shape[1]).any()
-    neuron = NOISY._replace(tau=np.linspace(15.0, 20.0, 5), **noises)
+    neuron = NOISY.replace(tau=np.linspace(15.0, 20.0, 5), **noises)
     clean = log_likelihood(neuron, recordings)
     np.testing.assert_array_equal(log_likelihood(neuron, spoiled(recordings)), clean)
     # Sums over another length may be added up in another order.
@@ -204,7 +204,7 @@ def test_padding_has_no_influence(recordings, noises):
 
 @pytest.mark.parametrize("shape", [(4,), (4, 3), (3, 5)])
 def test_a_first_axis_that_is_not_that_of_the_recordings_is_refused(recordings, shape):
-    neuron = NEURON._replace(V_th=np.full(shape, -30.0))
+    neuron = NEURON.replace(V_th=np.full(shape, -30.0))
     with pytest.raises(
         ValueError, match=r"must be that of the 5 recordings, got shape .*Parameters of shape \(dataset, 1\)"
     ):
@@ -213,51 +213,25 @@ def test_a_first_axis_that_is_not_that_of_the_recordings_is_refused(recordings, 
         log_likelihood(neuron, recordings[:1])
 
 
-# --- noise of the electrode alone
-
-SEEN = NEURON._replace(membrane_noise=0.0, measurement_noise=0.5)
-
-
-def deterministic(p: Parameters, recording: Recording) -> tuple[float, bool]:
-    arrays = (recording.V.astype(float), recording.I.astype(float), recording.spikes, recording.free)
-    everywhere = np.ones(recording.n_samples, bool)
-    numbers = Parameters(*(np.float64(value) for value in p))
-    value, violated = jax.jit(deterministic_log_likelihood, static_argnames="n_segments")(
-        numbers, *arrays, everywhere, recording.dt, n_segments=64
-    )
-    return float(value), bool(violated)
-
-
-@pytest.mark.parametrize("threshold_noise", [0.0, 1.5], ids=["hard", "noisy"])
-@pytest.mark.parametrize("amplitude", [0.0, 300.0], ids=["silent", "spiking"])
-def test_without_membrane_noise_it_is_the_likelihood_of_a_deterministic_trace(amplitude, threshold_noise):
-    truth = SEEN._replace(threshold_noise=threshold_noise)
-    recording = stimulated(amplitude, **truth._asdict())
-    assert recording.spikes.any() == (amplitude > 0)
-    assert recording.spikes.sum() < 64
-    V_rest = np.linspace(-75.0, -69.0, 7)
-    values = log_likelihood(truth._replace(V_rest=V_rest), recording)
-    expected = [deterministic(truth._replace(V_rest=value), recording) for value in V_rest]
-    for value, (density, violated) in zip(values, expected, strict=True):
-        assert value == -np.inf if violated else value == pytest.approx(density, rel=1e-12)
-    assert np.isfinite(values[3])  # at the truth
-    # A hard threshold is crossed too early or too late at another resting potential.
-    assert any(violated for _, violated in expected) == (amplitude > 0 and threshold_noise == 0)
+def test_each_error_says_what_to_do():
+    recording = stimulated(200.0)
+    for change, match in (
+        (
+            {"membrane_noise": 0.0},
+            "needs some noise, got none of membrane_noise, current_noise, measurement_noise. Give",
+        ),
+        ({"membrane_noise": np.array([0.3, -0.1])}, "`membrane_noise` must be finite and >= 0 mV/sqrt.*got -0.1"),
+        ({"tau": np.nan}, "`tau` must be finite and > 0 ms, got nan"),
+    ):
+        with pytest.raises(LeakyflowError, match=match):
+            log_likelihood(NEURON.replace(**change), recording)
 
 
-BOTH = "only where one of `membrane_noise` and `measurement_noise` is positive and the other 0, got "
-
-
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        ({"measurement_noise": 0.5}, BOTH + r"0.3 mV/sqrt\(ms\) and 0.5 mV. Set one of them to 0"),
-        ({"membrane_noise": 0.0}, BOTH + "0.0 "),
-        ({"membrane_noise": np.array([0.3, -0.1])}, BOTH + r"\[ 0.3 -0.1\]"),
-        ({"membrane_noise": np.array([0.3, 0.0]), "measurement_noise": np.array([0.0, 0.5])}, BOTH + r"\[0.3 0. \]"),
-        ({"membrane_noise": np.array([0.3, np.nan])}, BOTH),
-    ],
-)
-def test_each_error_says_what_to_do(change, match):
-    with pytest.raises(ValueError, match=match):
-        log_likelihood(NEURON._replace(**change), stimulated(0.0))
+def test_a_cell_is_the_sum_of_its_sweeps():
+    sweeps = [stimulated(amplitude, seed=i) for i, amplitude in enumerate((-50.0, 150.0, 300.0))]
+    neuron = NOISY.replace(tau=np.array([15.0, 17.0, 19.0]))
+    whole = log_likelihood(neuron, Cell(sweeps))
+    np.testing.assert_allclose(whole, sum(log_likelihood(neuron, sweep) for sweep in sweeps), rtol=1e-12)
+    many = log_likelihood(neuron.replace(tau=15.0), [Cell(sweeps), sweeps[0]])
+    assert many.shape == (2,)
+    np.testing.assert_allclose(many[0], whole[0], rtol=1e-12)

@@ -2,13 +2,14 @@ import jax
 import numpy as np
 import pytest
 
-from leakyflow.recordings.recording import Recording, Recordings
-from leakyflow.reference.likelihood import log_likelihood
-from leakyflow.reference.sufficient import Sufficient, compress, compressed_log_likelihood, spike_columns
-from leakyflow.simulator.parameters import Parameters
+from leakyflow.likelihood.log_likelihood import log_likelihood
+from leakyflow.likelihood.sufficient import Sufficient, compress, compressed_log_likelihood, spike_columns
+from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.recording import Recording
 from tests.cases import NEURON, PRIORS, recorded, simulated, simulator, spoiled, stimulated
 
-NOISY = NEURON._replace(threshold_noise=1.5)
+NOISY = NEURON.replace(threshold_noise=1.5)
 
 batched = jax.jit(jax.vmap(compressed_log_likelihood, in_axes=(0, None)))
 
@@ -21,10 +22,10 @@ def compressed(
     parameters: Parameters, recording: Recording, *, n_spikes: int = 32, n_depths: int = 32, **changes: object
 ) -> np.ndarray:
     """`compressed_log_likelihood` of one recording at many parameters."""
-    kept = compress(Recordings.from_list([recording]), n_spikes=n_spikes, n_depths=n_depths)
+    kept = compress(Batch.from_list([recording]), n_spikes=n_spikes, n_depths=n_depths)
     sufficient = rows(kept, 0)._replace(**changes)
-    flat = Parameters(*(value.ravel() for value in np.broadcast_arrays(*(np.asarray(x, float) for x in parameters))))
-    shape = np.broadcast_shapes(*(np.shape(value) for value in parameters))
+    shape = np.broadcast_shapes(*(np.shape(value) for value in parameters.values()))
+    flat = parameters.map(lambda value: np.broadcast_to(np.asarray(value, float), shape).ravel())
     return np.asarray(batched(flat, sufficient)).reshape(shape)
 
 
@@ -35,7 +36,7 @@ def test_hard_threshold_loses_nothing(amplitude, reset_noise):
     assert recording.spikes.sum() <= 32
     V_max = recording.V[recording.free].max()
     theta = PRIORS["eight"].sample(100, seed=2)
-    theta = theta._replace(
+    theta = theta.replace(
         threshold_noise=np.zeros(100),
         V_th=np.maximum(theta.V_th, V_max + 0.1),
         reset_noise=np.full(100, reset_noise),
@@ -48,7 +49,7 @@ def test_with_a_column_for_each_spike_nothing_is_lost():
     recording = stimulated(900.0, t_max=400.0)
     n_spikes = int(recording.spikes.sum())
     assert 64 < n_spikes <= 128
-    theta = NEURON._replace(tau=np.linspace(12.0, 22.0, 11), V_th=np.linspace(-44.9, -40.0, 11))
+    theta = NEURON.replace(tau=np.linspace(12.0, 22.0, 11), V_th=np.linspace(-44.9, -40.0, 11))
     exact = log_likelihood(theta, recording)
     np.testing.assert_allclose(compressed(theta, recording, n_spikes=128), exact, rtol=1e-8)
     # A third of the spikes is another data set.
@@ -62,7 +63,7 @@ def noisy_differences(**changes: object) -> np.ndarray:
     for amplitude, seed in [(100.0, 1), (160.0, 2), (200.0, 3)]:
         recording = stimulated(amplitude, seed=seed, t_max=400.0, threshold_noise=1.5)
         assert recording.spikes.sum() <= 32
-        theta = NOISY._replace(**grid)
+        theta = NOISY.replace(**grid)
         exact = log_likelihood(theta, recording)
         difference = compressed(theta, recording, **changes) - exact
         # 3 nats below the largest, a region of 95 % for two parameters.
@@ -113,7 +114,7 @@ def test_columns_for_spikes_are_of_few_numbers(n, columns):
 
 
 def test_columns_that_no_recording_needs_can_be_left_out():
-    recordings = Recordings.from_list([stimulated(amplitude, t_max=400.0) for amplitude in (0.0, 200.0, 900.0)])
+    recordings = Batch.from_list([stimulated(amplitude, t_max=400.0) for amplitude in (0.0, 200.0, 900.0)])
     assert [spike_columns(int(n)) for n in recordings.n_spikes] == [8, 32, 128]
     wide = compress(recordings, n_spikes=128)
     assert wide.narrow().weight.shape == (3, 128)
@@ -129,7 +130,7 @@ def test_more_spikes_than_columns_keep_their_number_and_spread():
     spikes = tuple(range(10, 1000, 10))
     V = -60.0 + np.random.default_rng(1).normal(size=1010)
     recording = recorded(V, 300.0, spikes=spikes, n_ref=2)
-    sufficient = compress(Recordings.from_list([recording]), n_spikes=8)
+    sufficient = compress(Batch.from_list([recording]), n_spikes=8)
     assert sufficient.weight.sum() == pytest.approx(99)
     kept = [spikes[i * 99 // 8] for i in range(8)]
     np.testing.assert_array_equal(sufficient.V_before[0], recording.V[np.array(kept) - 1])
@@ -137,6 +138,6 @@ def test_more_spikes_than_columns_keep_their_number_and_spread():
 
 def test_held_samples_are_no_evidence():
     V = -60.0 + np.random.default_rng(1).normal(size=1010)
-    sufficient = compress(Recordings.from_list([recorded(V, spikes=(10, 30), n_ref=4)]))
+    sufficient = compress(Batch.from_list([recorded(V, spikes=(10, 30), n_ref=4)]))
     assert sufficient.n_steps[0] == 1009 - 2 * 5
     assert sufficient.survived.sum() == pytest.approx(999)

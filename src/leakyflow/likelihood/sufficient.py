@@ -17,10 +17,10 @@ import numpy as np
 from jax.scipy.stats import norm
 from jaxtyping import Array, Bool, Float, Float64, Int
 
-from leakyflow.recordings.recording import Recordings
-from leakyflow.reference.blocks import in_blocks
-from leakyflow.reference.normal import LOG_SQRT_2PI, log_ndtr
-from leakyflow.simulator.parameters import Parameters
+from leakyflow.likelihood.blocks import in_blocks
+from leakyflow.likelihood.normal import LOG_SQRT_2PI, log_ndtr
+from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import Batch
 
 __all__ = ["Sufficient", "compress", "compressed_log_likelihood", "depth_grid", "spike_columns"]
 
@@ -80,7 +80,7 @@ def depth_grid(n_depths: int) -> Float64[np.ndarray, " depth"]:
     return DEEPEST * np.concatenate([[0.0], np.cumsum(steps)]) / steps.sum()
 
 
-def compress(recordings: Recordings, *, n_spikes: int = 32, n_depths: int = 32) -> Sufficient:
+def compress(recordings: Batch, *, n_spikes: int = 32, n_depths: int = 32) -> Sufficient:
     """Reduce recordings to what their likelihood needs.
 
     Args:
@@ -112,7 +112,7 @@ def compress(recordings: Recordings, *, n_spikes: int = 32, n_depths: int = 32) 
     )
 
 
-def _spike_steps(recordings: Recordings, n_spikes: int) -> dict[str, Float64[np.ndarray, "dataset spike"]]:
+def _spike_steps(recordings: Batch, n_spikes: int) -> dict[str, Float64[np.ndarray, "dataset spike"]]:
     row, column = np.nonzero(recordings.spikes & recordings.valid)
     count = np.bincount(row, minlength=len(recordings))
     start = np.cumsum(count) - count
@@ -189,7 +189,7 @@ def compressed_log_likelihood(p: Parameters, s: Sufficient) -> Float[Array, ""]:
 
     The condition of a hard threshold, V_th > V_max, is the caller's to guarantee. Else exact where
     `threshold_noise` is 0 and no more spikes came than `compress` kept. A noisy threshold's survived voltages are
-    known on a grid only: over the posteriors of 60 simulations of the `recording` preset the error varied by at
+    known on a grid only: over the posteriors of 60 simulations of the `lif` preset the error varied by at
     most 0.24 nats (SD; median 0.003) with 32 nodes, 0.0009 (0.00001) with 128.
 
     Traced by JAX; both arguments without leading axes.

@@ -1,26 +1,18 @@
 """A neuron whose posterior is known in closed form, and what a sample from a posterior may differ by."""
 
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
 
 from leakyflow.recordings.recording import Recording
-from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.distributions import Normal
 from leakyflow.simulator.prior import Prior
-from tests.cases import NEURON, STIMULI, stimulated
+from tests.cases import NEURON, stimulated
 
 # Only the resting potential is unknown, and the threshold is out of reach: a linear regression.
 V_REST = Normal(mean=-72.0, sd=6.0)
-LINEAR = Prior(NEURON._asdict() | {"V_rest": V_REST, "V_th": 0.0})
-
-
-def of(prior: Prior) -> SimpleNamespace:
-    """What `reference_posterior` takes for a configuration."""
-    simulator = SimulatorConfig(dt=0.2, duration=(100.0, 300.0), parameters=prior, stimuli=STIMULI)
-    return SimpleNamespace(simulator=simulator)
+LINEAR = Prior(dict(NEURON) | {"V_rest": V_REST, "V_th": 0.0})
 
 
 def silent(seed: int = 1, **changes: float) -> Recording:

@@ -1,0 +1,151 @@
+"""Importance weights, smoothed and judged; and proposals that learn from them."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int
+from scipy import special
+
+from leakyflow.likelihood.draws import import_arviz
+from leakyflow.likelihood.laplace import Laplace
+from leakyflow.likelihood.target import Target
+
+__all__ = ["Weights", "adaptive_importance", "efficiency", "importance_weights", "resample"]
+
+# Above it the weights' variance is too heavy-tailed for their mean to be trusted (Vehtari et al. 2024).
+LARGEST_K_HAT = 0.7
+# With fewer effective draws the tails of an interval, 5 % each, rest on less than five of them.
+LEAST_ESS = 100.0
+# With a smaller share of possible draws there are too few weights to judge.
+LEAST_POSSIBLE = 0.05
+# Proposals: Student's t of so many degrees of freedom, wider than the normal approximation by this factor.
+DEGREES, WIDER = 5.0, 1.2
+# Draws of a round, and most rounds; a proposal that has not learnt by then will not.
+N_ROUND, MOST_ROUNDS = 2000, 8
+
+
+class Weights(NamedTuple):
+    """Pareto-smoothed importance weights of one cell's draws."""
+
+    weight: Float64[np.ndarray, " draw"]  # sums to 1
+    k_hat: float  # shape of the generalized Pareto distribution of the largest; infinite without any
+    log_evidence: float
+
+    @property
+    def ess(self) -> float:
+        """Effective sample size (Kong 1992)."""
+        return float(1.0 / np.sum(self.weight**2)) if self.weight.any() else 0.0
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the weights may be used: light tails, and enough effective draws."""
+        return self.k_hat <= LARGEST_K_HAT and self.ess >= LEAST_ESS
+
+
+def efficiency(log_ratio: Float64[np.ndarray, " draw"]) -> float:
+    """Effective sample size of draws with these log weights, over their number (Kong 1992)."""
+    if not np.isfinite(log_ratio).any():
+        return 0.0
+    return float(np.exp(2 * special.logsumexp(log_ratio) - special.logsumexp(2 * log_ratio)) / log_ratio.size)
+
+
+def importance_weights(log_ratio: Float64[np.ndarray, "dataset draw"]) -> list[Weights]:
+    """Weigh draws by likelihood x prior / density of the proposal.
+
+    Args:
+        log_ratio: Log of it; -inf where a draw is impossible.
+
+    References:
+        Vehtari, Simpson, Gelman, Yao & Gabry (2024), Pareto smoothed importance sampling, JMLR 25.
+
+    Example:
+        >>> import numpy as np
+        >>> (weights,) = importance_weights(np.zeros((1, 200)))
+        >>> weights.reliable, round(weights.ess)
+        (True, 200)
+    """
+    psislw = import_arviz().psislw
+    weights = []
+    for row in log_ratio:
+        possible = np.isfinite(row)
+        weight = possible / max(possible.sum(), 1)
+        k_hat, log_evidence = np.inf, -np.inf
+        if possible.mean() > LEAST_POSSIBLE:
+            log_evidence = special.logsumexp(row[possible]) - np.log(row.size)
+            k_hat = 0.0
+            # Draws that all weigh the same have no tail to fit.
+            if np.ptp(row[possible]) > 1e-9:
+                smoothed, k_hat = psislw(row[possible])
+                weight[possible] = np.exp(smoothed)
+        weights.append(Weights(weight, float(k_hat), float(log_evidence)))
+    return weights
+
+
+def resample(weight: Float64[np.ndarray, " draw"], n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
+    """Systematic resampling: draw i is taken n weight[i] times, rounded up or down at random; in random order."""
+    steps = (np.arange(n) + rng.random()) / n
+    index = np.searchsorted(np.cumsum(weight), steps * np.nextafter(weight.sum(), 0.0))
+    return rng.permutation(np.minimum(index, len(weight) - 1))
+
+
+class Sampled(NamedTuple):
+    """Draws of all rounds, in streams that differ in their random numbers alone."""
+
+    z: Float64[np.ndarray, "draw param"]
+    weights: Weights
+    proposal: Laplace  # as it was learnt last
+
+
+def adaptive_importance(target: Target, begin: Laplace, *, n_effective: float, rng: np.random.Generator) -> Sampled:
+    """Draw from Student's t around an approximation of one cell's posterior, which each round of draws improves.
+
+    All rounds are weighted together, by the mixture of their proposals.
+
+    Args:
+        target: Of one cell.
+        begin: Where the posterior is, roughly.
+        n_effective: Effective sample size at which no more rounds are made.
+        rng: Of everything random.
+
+    References:
+        Cornuet, Marin, Mira & Robert (2012), Adaptive multiple importance sampling, Scandinavian Journal of
+        Statistics 39.
+    """
+    proposals, z, log_joint = [begin], np.zeros((0, len(begin.centre))), np.zeros(0)
+    for _ in range(MOST_ROUNDS):
+        own = _student(proposals[-1], N_ROUND, rng)
+        z, log_joint = np.concatenate([z, own]), np.concatenate([log_joint, target.log_joint(own[None])[0]])
+        log_mixture = special.logsumexp([_log_student(p, z) for p in proposals], axis=0) - np.log(len(proposals))
+        (weights,) = importance_weights((log_joint - log_mixture)[None])
+        if weights.reliable and weights.ess >= n_effective:
+            break
+        proposals.append(_learnt(z, log_joint - log_mixture, proposals[-1]))
+    return Sampled(z, weights, proposals[-1])
+
+
+def _student(proposal: Laplace, n: int, rng: np.random.Generator) -> Float64[np.ndarray, "draw param"]:
+    normal = rng.standard_normal((n, len(proposal.centre))) @ np.linalg.cholesky(WIDER**2 * proposal.covariance).T
+    return proposal.centre + normal * np.sqrt(DEGREES / rng.chisquare(DEGREES, (n, 1)))
+
+
+def _log_student(proposal: Laplace, z: Float64[np.ndarray, "draw param"]) -> Float64[np.ndarray, " draw"]:
+    n, root = z.shape[1], np.linalg.cholesky(WIDER**2 * proposal.covariance)
+    squared = (np.linalg.solve(root, (z - proposal.centre).T) ** 2).sum(0)
+    constant = special.gammaln((DEGREES + n) / 2.0) - special.gammaln(DEGREES / 2.0) - n / 2.0 * np.log(DEGREES * np.pi)
+    return constant - np.log(np.diag(root)).sum() - (DEGREES + n) / 2.0 * np.log1p(squared / DEGREES)
+
+
+def _learnt(z: Float64[np.ndarray, "draw param"], log_ratio: Float64[np.ndarray, " draw"], old: Laplace) -> Laplace:
+    """Mean and covariance under weights that are flattened until enough draws have a say."""
+    finite = np.isfinite(log_ratio)
+    if finite.sum() < 10 * z.shape[1]:
+        return old
+    z, log_ratio = z[finite], log_ratio[finite]
+    power, wanted = 1.0, 10.0 * z.shape[1]
+    while efficiency(power * log_ratio) * len(z) < wanted and power > 1e-3:
+        power *= 0.8
+    weight: Any = np.exp(power * (log_ratio - special.logsumexp(power * log_ratio) / power))
+    weight /= weight.sum()
+    centre = weight @ z
+    covariance = (z - centre).T @ (weight[:, None] * (z - centre))
+    return Laplace(centre, covariance + 1e-10 * np.eye(len(centre)), old.log_density)

@@ -1,0 +1,127 @@
+"""Cells of any neuron, by the scan over their samples."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float64, Int
+
+from leakyflow.cpu import n_cpu
+from leakyflow.likelihood.instrument import guess
+from leakyflow.likelihood.read_off import read_off_parameters
+from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
+from leakyflow.likelihood.sweeps import cut, lengths_of
+from leakyflow.likelihood.target import Density, Target
+from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import ROOM, Batch
+from leakyflow.simulator.prior import Prior
+
+__all__ = ["Scanned", "evaluate", "parameters_of"]
+
+# Draws x sweeps that are stepped side by side: few enough to stay in cache (benchmarks/likelihood.py).
+SIDE_BY_SIDE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Scanned(Target):
+    """Targets by the scan; make them with `of`.
+
+    Attributes:
+        trace: Of all sweeps.
+        read_off: Parameters read off each sweep.
+        cell: Number of the cell of each sweep.
+        start: Scores at which a regression, which knows no mechanism, finds each cell.
+    """
+
+    prior: Prior
+    trace: Trace
+    read_off: Mapping[str, Float64[np.ndarray, " sweep"]]
+    cell: Int[np.ndarray, " sweep"]
+    start: Float64[np.ndarray, "cell param"]
+    bound: Float64[np.ndarray, "cell param"] = field(init=False)
+    possible: Bool[np.ndarray, " cell"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bound", np.full(self.start.shape, -np.inf))
+        object.__setattr__(self, "possible", np.ones(len(self.start), bool))
+
+    @classmethod
+    def of(cls, batch: Batch, prior: Prior) -> "Scanned":
+        """Lay out the sweeps of cells."""
+        return cls(prior, trace_of(batch), read_off_parameters(batch, prior), batch.cell, guess(batch, prior))
+
+    def one(self, index: int) -> "Scanned":  # noqa: D102
+        trace, read_off = self._of(index)
+        cell = np.zeros(trace.y.shape[1], np.int64)
+        return Scanned(self.prior, trace, read_off, cell, self.start[index : index + 1])
+
+    def density(self) -> Density:  # noqa: D102
+        return Density(_density(self.prior), self._of(0))
+
+    def guess(self) -> Float64[np.ndarray, "cell param"]:  # noqa: D102
+        return self.start
+
+    @cached_property
+    def lengths(self) -> Int[np.ndarray, " sweep"]:
+        """Samples of each sweep that are not padding."""
+        return lengths_of(self.trace)
+
+    def _of(self, index: int) -> tuple[Trace, dict[str, Float64[np.ndarray, " sweep"]]]:
+        rows = np.flatnonzero(self.cell == index)
+        trace = cut(self.trace, rows, -(-int(self.lengths[rows].max()) // ROOM) * ROOM)
+        return trace, {name: value[rows] for name, value in self.read_off.items()}
+
+    def _evaluate(self, z: Float64[np.ndarray, "cell draw param"]) -> Float64[np.ndarray, "cell draw"]:
+        # What overflows is as unlikely as anything can be.
+        with np.errstate(over="ignore"):
+            theta = np.asarray(self.prior.natural(z))
+        rows = []
+        for index, values in enumerate(theta):
+            trace, read_off = self._of(index)
+            rows.append(evaluate(parameters_of(self.prior, values[:, None], read_off), trace).sum(-1))
+        return np.stack(rows)
+
+
+def evaluate(p: Parameters, trace: Trace) -> Float64[np.ndarray, "draw sweep"]:
+    """Log likelihood of each sweep, draws in blocks that the processors share.
+
+    Args:
+        p: Arrays of shape (draw, 1) or (draw, sweep), and what all draws share of shape (sweep,) or ().
+        trace: Sweeps.
+    """
+    n_draws = max(np.shape(value)[0] if np.ndim(value) == 2 else 1 for value in p.values())
+    n_sweeps = trace.y.shape[1]
+    size = min(max(1, SIDE_BY_SIDE // n_sweeps), max(8, -(-n_draws // n_cpu())))
+    size = 1 << (size - 1).bit_length()
+
+    def block(first: int) -> Float64[np.ndarray, "draw sweep"]:
+        rows = np.minimum(np.arange(first, first + size), n_draws - 1)
+        own = p.map(lambda value: value[rows] if np.ndim(value) == 2 else value)
+        with jax.enable_x64(True):
+            return np.asarray(_sweeps(own, trace))
+
+    with ThreadPoolExecutor(n_cpu()) as pool:
+        return np.concatenate(list(pool.map(block, range(0, n_draws, size))))[:n_draws]
+
+
+# On one thread: XLA would share each small operation between all, and they would mostly wait for each other.
+_sweeps = jax.jit(scan_log_likelihood, compiler_options={"xla_cpu_multi_thread_eigen": False})
+
+
+def parameters_of(prior: Prior, theta: Any, read_off: Mapping[str, Any]) -> Parameters:
+    """Neurons with the inferred parameters theta, along its last axis, and all else known or read off."""
+    inferred = {name: theta[..., i] for i, name in enumerate(prior.inferred)}
+    return Parameters(**prior.known, **read_off, **inferred)
+
+
+@lru_cache(maxsize=8)
+def _density(prior: Prior) -> Callable[[Array, Any], Array]:
+    def log_likelihood(z: Array, given: Any) -> Array:
+        trace, read_off = given
+        return scan_log_likelihood(parameters_of(prior, prior.natural(z), read_off), trace).sum()
+
+    return log_likelihood

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .writers import CONTAINERS, INTEGERS, TEXT, write_gzip, write_mat
+
 TAU, C, V_REST = 20.0, 100.0, -70.0  # ms, pF, mV: 200 MOhm
 SPIKES = (250.0, 330.0, 410.0)  # ms, onsets
 
@@ -78,10 +80,10 @@ def write_nwb(path, V, I, dt, *, bias=None, stimulus=True, clamp="current", shif
         io.write(file)
 
 
-def write_ibw(path, samples, dt, unit):
+def write_ibw(path, samples, dt, unit, *, x_unit="s", name="wave"):
     """Version 2: a header of 16 bytes, 110 of the wave, the samples, 16 of padding; with a checksum."""
     # type, next, name, version, folder, file name, data units, x units, points, modified, x step, x origin
-    head = (4, b"", b"wave", 0, 0, b"", unit.encode(), b"s", len(samples), 0, dt / 1000, 0.0)
+    head = (4, b"", name.encode(), 0, 0, b"", unit.encode(), x_unit.encode(), len(samples), 0, dt / 1000, 0.0)
     wave = struct.pack(">h4s20shh4s4s4sihdd", *head)
     wave = wave.ljust(110, b"\0")
     size = len(wave) + 8 * len(samples) + 16
@@ -102,6 +104,12 @@ WRITERS = {
     "abf": ("cell.abf", write_abf),
     "nwb": ("cell.nwb", write_nwb),
     "ibw": ("cell_ch1_3.ibw", write_ibw_pair),
+    **TEXT,
+    **CONTAINERS,
+    **INTEGERS,
+    "csv.gz": ("cell.csv.gz", write_gzip(write_csv, "cell.csv")),
+    "nwb.gz": ("cell.nwb.gz", write_gzip(write_nwb, "cell.nwb")),
+    "mat.gz": ("cell.mat.gz", write_gzip(write_mat, "cell.mat")),
 }
 
 

@@ -1,76 +1,56 @@
-"""From the sampling of the file to the grid of the network: voltage low-pass filtered, current held."""
+"""From the sampling of the file to the grid of the network: voltage taken as samples, current held."""
 
 import numpy as np
 from jaxtyping import Float64
 
-__all__ = ["MAX_UPSAMPLING", "hold", "low_pass", "quieten", "sample"]
+__all__ = ["MAX_UPSAMPLING", "hold", "sample", "snap"]
 
 # Between samples further apart than this many grid steps the interpolated voltage would say nothing of the
 # noise.
 MAX_UPSAMPLING = 1.5
+_SAME = 1e-6  # share of a sample within which two moments are the same
 
 
-def low_pass(V: Float64[np.ndarray, " time"], *, dt_file: float, dt: float) -> Float64[np.ndarray, " time"]:
-    """Remove from a voltage what the coarser grid cannot carry, without delay.
-
-    A 4-pole Bessel filter, the shape of an amplifier's own, with its corner at the new Nyquist frequency,
-    runs forward and backward: no delay, and hardly any ringing at steps, which would look like membrane
-    noise. A lower corner would make successive samples alike where the model has independent noise. The ends
-    are continued by their point reflection, so that an offset and a slope pass unchanged up to the last
-    sample.
+def snap(dt_file: float, dt: float, *, n_time: int) -> float:
+    """Sampling interval of a file, without the rounding that hides that it fits the grid of the network.
 
     Args:
-        V: Voltage at the sampling of the file, in mV, finite.
-        dt_file: Sampling interval of the file, in ms.
-        dt: Sampling interval to come, in ms; where it is not longer, V is returned as it is.
+        dt_file: Sampling interval of the file, in ms, as it was computed from its times.
+        dt: Sampling interval of the network, in ms.
+        n_time: Samples of the file.
+
+    Returns:
+        `dt` over a whole number where the two stay within half a sample over the whole file; else `dt_file`.
+
+    Example:
+        >>> snap(0.19999999999999998, 0.2, n_time=4000)
+        0.2
+        >>> snap(0.13, 0.2, n_time=4000)
+        0.13
     """
-    from scipy.signal import bessel, sosfiltfilt
-
-    if dt_file >= dt:
-        return V
-    sos = bessel(4, min(0.5 / dt, 0.45 / dt_file), fs=1 / dt_file, norm="mag", output="sos")
-    n_pad = min(len(V) - 1, int(np.ceil(20 * dt / dt_file)))
-    return sosfiltfilt(sos, V, padtype="odd", padlen=n_pad)
-
-
-def quieten(I: Float64[np.ndarray, " time"], *, dt_file: float) -> Float64[np.ndarray, " time"]:
-    """Average a measured current over 1 ms where its noise is large beside the stimulus.
-
-    Noise of the recorded current that never entered the cell lowers the regression of V on I, and C comes out
-    too large: 1360 pF instead of 760 pF in a recording with 85 pA of noise on a step of 280 pA. The voltage
-    answers to the integral of the current, so the average costs little; it is taken only above 5 % of the
-    current's range. Noise is told from a fast stimulus by successive increments, which are opposed in white
-    noise and only there.
-
-    Args:
-        I: Measured current, in pA.
-        dt_file: Sampling interval, in ms.
-    """
-    from scipy.ndimage import uniform_filter1d
-
-    increments = np.diff(I)
-    variance = -np.mean(increments[1:] * increments[:-1])
-    n = 2 * round(0.5 / dt_file) + 1
-    if variance <= (0.05 * np.ptp(I)) ** 2 or n >= len(I):
-        return I
-    return uniform_filter1d(I, n, mode="nearest")
+    fitting = dt / max(1, round(dt / dt_file))
+    return fitting if abs(fitting - dt_file) * n_time <= 0.5 * dt_file else dt_file
 
 
 def sample(
     V: Float64[np.ndarray, " time"], at: Float64[np.ndarray, " grid"], *, dt_file: float
 ) -> Float64[np.ndarray, " grid"]:
-    """Read a voltage at given moments, by a cubic spline through the samples.
+    """Read a voltage at given moments, on a straight line between the two samples around each.
+
+    Nothing is filtered: a filter makes the noise of successive samples alike, where the model has independent noise,
+    and takes a part of it away. What the amplifier adds to a sample is measurement noise.
 
     Args:
         V: Voltage, in mV; sample j is taken at `j * dt_file`.
         at: Moments, in ms, within the samples.
         dt_file: Sampling interval of V, in ms.
-    """
-    from scipy.interpolate import CubicSpline
 
-    t = np.arange(len(V)) * dt_file
-    # The last step of a coarsely sampled file begins after its last sample; a cubic must not be continued.
-    return CubicSpline(t, V)(np.minimum(at, t[-1]))
+    Example:
+        >>> sample(np.array([-70.0, -69.0, -68.0]), np.array([0.1, 0.15]), dt_file=0.1)
+        array([-69. , -68.5])
+    """
+    position = _positions(at, dt_file)
+    return np.interp(position, np.arange(len(V)), V)
 
 
 def hold(
@@ -86,7 +66,21 @@ def hold(
         at: Beginnings of the steps, in ms; each step ends within the samples.
         dt_file: Sampling interval of I, in ms.
         dt: Length of a step, in ms.
+
+    Example:
+        >>> hold(np.array([0.0, 10.0, 20.0, 20.0]), np.array([0.0, 0.2]), dt_file=0.1, dt=0.2)
+        array([ 5., 20.])
     """
-    charge = np.concatenate([[0.0], np.cumsum(I) * dt_file])
-    t = np.arange(len(charge)) * dt_file
-    return (np.interp(at + dt, t, charge) - np.interp(at, t, charge)) / dt
+    begin, end = _positions(at, dt_file), _positions(at + dt, dt_file)
+    if np.array_equal(begin, np.rint(begin)) and np.array_equal(end - begin, np.ones(len(at))):
+        return I[begin.astype(np.int64)]
+    charge = np.concatenate([[0.0], np.cumsum(I)])
+    samples = np.arange(len(charge))
+    return (np.interp(end, samples, charge) - np.interp(begin, samples, charge)) * (dt_file / dt)
+
+
+def _positions(at: Float64[np.ndarray, " grid"], dt_file: float) -> Float64[np.ndarray, " grid"]:
+    """Moments in samples of the file, whole ones exactly."""
+    position = at / dt_file
+    whole = np.rint(position)
+    return np.where(np.abs(position - whole) < _SAME * np.maximum(1.0, 1e-3 * whole), whole, position)

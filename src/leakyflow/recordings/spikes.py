@@ -1,22 +1,32 @@
-"""Spikes of a real cell: where each begins, when it ends, and how long the cell counts as refractory."""
+"""Spikes of a real cell: where each begins, peaks and ends, found at the sampling of the file."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-__all__ = ["Spikes", "bridge", "find_spikes", "refractory_period", "spike_gaps"]
+from leakyflow.errors import LeakyflowError
+from leakyflow.recordings.spike_ends import spike_ends
 
-_SLOPE_OVER = 0.1  # ms over which slopes are taken, so that finer sampling does not mean noisier slopes
-_UPSTROKE = 20.0  # mV/ms that a spike exceeds, after the Allen Cell Types feature extraction (dv_cutoff)
-_ONSET = 5.0  # mV/ms below which the membrane still charges like a leaky integrator
-_RISE = 20.0  # mV from onset to peak; less is a synaptic potential or an artefact
-_PEAK = -30.0  # mV that a peak exceeds (Allen: min_peak); steps through the access resistance start from rest
-_RISE_WITHIN = 3.0  # ms from upstroke to peak
-_FALL_WITHIN = 10.0  # ms from peak to the end of the downstroke
-_DOWN_OVER = 0.5  # ms over which the slope of the downstroke is taken: near its end it is no steeper than the noise
-_SLOWED = 0.03  # share of the fastest downstroke at which it has ended; then the leak is as fast
-_ARTEFACT = 0.7  # share of the rise lost within _SLOPE_OVER: a current pulse ends so, no channel is as fast
+__all__ = ["Spikes", "find_spikes"]
+
+# The least that a spike shows; where a recording has larger ones, a share of theirs.
+_SLOPE = 8.0  # mV/ms over _RISING; the leaky integrator charges as fast under a strong pulse, but does not come back
+_HEIGHT = 12.0  # mV from onset to peak
+_PEAK = -40.0  # mV that a peak exceeds: steps through the access resistance start from rest
+_SLOPE_SHARE, _HEIGHT_SHARE = 0.05, 0.28  # of the median large spike of the recording
+_TALLEST = 110.0  # mV; what is taller is an artefact, and says nothing of the spikes
+_FALL = 6.0  # mV/ms over _FALLING that repolarisation exceeds; the leak is slower
+_RISING, _FALLING = 0.5, 1.0  # ms over which the two slopes are taken
+_RISE_WITHIN = 6.0  # ms from the first fast rise to the peak
+_FALL_WITHIN = 10.0  # ms from peak to half of the height
+_SUMMIT, _NOISE = 0.3, 3.0  # share of the rise, and mV, by which V falls after a peak; less is noise on the way up
+_SLOPE_OVER = (0.1, 0.5)  # ms over which the slope at the onset is taken: finer sampling must not mean more noise
+_SLOPE_SHARE_OF_RISE = 0.1  # of the time to the peak, within these limits
+_ONSET, _ONSET_SHARE = 5.0, 0.1  # mV/ms, or share of the steepest, below which the membrane charges by its leak
+_FOOT = 0.15  # share of the steepest slope below which the upstroke has not begun
+_BEFORE = 0.5  # ms before the foot that say how fast the stimulus charges the membrane
+_ARTEFACT, _RESOLVED = 0.7, 0.15  # share of the height that a pulse gains and loses at once; ms to see it
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,125 +35,170 @@ class Spikes:
 
     Attributes:
         onset: Last sample before each upstroke.
-        widths: Time from onset to the end of the downstroke, in ms; NaN where the trace ends before, and
-            about 10 ms after the peak where it lasts longer.
+        peak: Sample of each peak.
+        end: Sample at which the downstroke has ended; where the next spike comes before, the lowest sample between
+            the two; -1 where the trace ends before.
+        ended: False where the next spike, or the end of the trace, comes before.
     """
 
     onset: Int64[np.ndarray, " spike"]
-    widths: Float64[np.ndarray, " spike"]
+    peak: Int64[np.ndarray, " spike"]
+    end: Int64[np.ndarray, " spike"]
+    ended: Bool[np.ndarray, " spike"]
 
     def __len__(self) -> int:
         return len(self.onset)
 
 
-def find_spikes(V: Float64[np.ndarray, " time"], dt: float) -> Spikes:
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    onset: int
+    peak: int
+    height: float  # mV
+    slope: float  # mV/ms
+
+
+def find_spikes(
+    V: Float64[np.ndarray, " time"], dt: float, *, slope: float | None = None, height: float | None = None
+) -> Spikes:
     """Find the spikes of a voltage trace at its original sampling.
 
-    A spike rises faster than 20 mV/ms, by at least 20 mV, to a peak above -30 mV, and falls by half of that
-    within 10 ms. A step through an uncompensated access resistance jumps too, but stays; a pulse comes back,
-    but at once. The onset is the last sample before the slope exceeds 5 mV/ms: later samples move by the
+    A spike rises within 0.5 ms at 8 mV/ms or more, by at least 12 mV from onset to peak, to above -40 mV, and is
+    pulled back: it falls by half of its height within 10 ms, and faster than a leak would. Where a recording has large
+    spikes, smaller and slower rises are told from them by their share. A step through an uncompensated access
+    resistance jumps too, but stays; a pulse comes back, but at once. The onset is the last sample before the slope
+    exceeds 5 mV/ms, or 1.5 times that at which the stimulus charges the membrane before: later samples move by the
     sodium current, which the leaky integrator does not have.
 
     Args:
         V: Voltage, in mV, finite.
         dt: Sampling interval, in ms.
+        slope: Least slope of an upstroke, in mV/ms; adapted to the recording when None.
+        height: Least height from onset to peak, in mV; adapted to the recording when None.
+
+    Raises:
+        LeakyflowError: If `slope` or `height` is not positive.
+
+    Example:
+        >>> V = np.full(2000, -60.0)
+        >>> V[1000:1020] = np.linspace(-60.0, 20.0, 20)  # 1 ms up, 1 ms down
+        >>> V[1020:1040] = np.linspace(20.0, -60.0, 20)
+        >>> find_spikes(V, 0.05).onset
+        array([1000])
     """
-    lag = max(1, round(_SLOPE_OVER / dt))
-    slope = (V[lag:] - V[:-lag]) / (lag * dt)
-    fast = slope > _UPSTROKE
+    for name, unit, value in (("slope", "mV/ms", slope), ("height", "mV", height)):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise LeakyflowError(
+                f"`spike_{name}` must be positive and finite, got {value} {unit}. Leave it out to adapt it to the "
+                "recording.",
+                argument=f"spike_{name}",
+            )
+    found = _candidates(V, dt, _SLOPE if slope is None else slope)
+    kept = _selected(found, slope, height)
+    onset = np.array([one.onset for one in kept], dtype=np.int64)
+    peak = np.array([one.peak for one in kept], dtype=np.int64)
+    end, ended = spike_ends(V, onset, peak, dt)
+    return Spikes(onset=onset, peak=peak, end=end, ended=ended)
+
+
+def _candidates(V: np.ndarray, dt: float, least_slope: float) -> list[_Candidate]:
+    lag = max(1, round(_RISING / dt))
+    fast = _rise(V, lag) > least_slope * lag * dt
     starts = np.flatnonzero(fast & ~np.concatenate([[False], fast[:-1]]))
-    found: list[tuple[int, float]] = []
+    found: list[_Candidate] = []
     done = 0
     for start in starts.tolist():
         if start < done:
             continue
-        peak = int(start + np.argmax(V[start : start + lag + round(_RISE_WITHIN / dt)]))
-        onset = _onset(slope, start, peak, dt)
-        if onset >= done and _is_spike(V, onset, peak, lag, dt):
-            found.append((onset, _width(V, onset, peak, dt)))
+        peak = _peak(V, start, lag, dt)
+        onset = _onset(V, start, peak, done, lag, dt)
+        if onset >= peak:
+            continue
+        height = float(V[peak] - V[onset])
+        if _comes_back(V, peak, height, dt) and not _at_once(V, onset, peak, height, dt):
+            steepest = float(_rise(V[max(onset - lag, 0) : peak + 1], lag).max()) / (lag * dt)
+            found.append(_Candidate(onset=onset, peak=peak, height=height, slope=steepest))
             done = peak
-    return Spikes(
-        onset=np.array([onset for onset, _ in found], dtype=np.int64),
-        widths=np.array([width for _, width in found], dtype=np.float64),
-    )
+    return found
 
 
-def _onset(slope: np.ndarray, start: int, peak: int, dt: float) -> int:
-    steepest = start + int(np.argmax(slope[start : max(peak, start + 1)]))
-    first = max(0, steepest - round(_FALL_WITHIN / dt))
-    slow = np.flatnonzero(slope[first:steepest] <= _ONSET)
-    return first + int(slow[-1]) + 1 if slow.size else first
+def _rise(V: np.ndarray, lag: int) -> np.ndarray:
+    """How far each sample lies above the least of the `lag` samples before it."""
+    from scipy.ndimage import minimum_filter1d
+
+    size = lag + 1
+    return V - minimum_filter1d(V, size, origin=(size - 1) // 2, mode="nearest")
 
 
-def _is_spike(V: np.ndarray, onset: int, peak: int, lag: int, dt: float) -> bool:
-    rise = V[peak] - V[onset]
-    after = V[peak : peak + round(_FALL_WITHIN / dt)]
-    if rise < _RISE or V[peak] < _PEAK:
+def _peak(V: np.ndarray, start: int, lag: int, dt: float) -> int:
+    """First summit from which the voltage falls by a good part of its rise."""
+    after = V[start : start + 1 + round(_RISE_WITHIN / dt)]
+    highest = np.maximum.accumulate(after)
+    rise = highest - V[max(start - lag, 0) : start + 1].min()
+    fallen = highest - after > np.maximum(_SUMMIT * rise, _NOISE)
+    return start + int(np.argmax(after[: int(fallen.argmax()) if fallen.any() else len(after)]))
+
+
+def _onset(V: np.ndarray, start: int, peak: int, earliest: int, lag: int, dt: float) -> int:
+    """Last sample at which the slope is one that the stimulus gives."""
+    # A slow upstroke begins slowly, and noise hides it from a short difference.
+    over = np.clip(_SLOPE_SHARE_OF_RISE * (peak - start) * dt, *_SLOPE_OVER)
+    step = max(1, round(over / dt))
+    first = max(start - lag - round(_FALL_WITHIN / dt), earliest, 0)
+    stop = min(peak, len(V) - step)
+    slope = (V[first + step : stop + step] - V[first:stop]) / (step * dt)
+    near = max(0, start - lag - first)
+    if near >= len(slope):
+        return peak
+    steepest = near + int(np.argmax(slope[near:]))
+    foot = _last(slope[:steepest] <= _FOOT * slope[steepest])
+    charging = slope[max(0, foot - round(_BEFORE / dt)) : foot + 1]
+    passive = float(np.median(charging)) if foot >= 0 else 0.0
+    limit = max(min(_ONSET, _ONSET_SHARE * slope[steepest]), 1.5 * passive)
+    onset = first + _last(slope[:steepest] <= limit) + 1
+    # The difference looks ahead: the samples before the kink are still slow.
+    fast = np.diff(V[onset : onset + step]) > limit * dt
+    return onset + _first(fast, len(fast))
+
+
+def _last(true: np.ndarray) -> int:
+    """Index of the last True; -1 where there is none."""
+    return len(true) - 1 - int(true[::-1].argmax()) if true.any() else -1
+
+
+def _first(true: np.ndarray, default: int) -> int:
+    """Index of the first True."""
+    return int(true.argmax()) if true.any() else default
+
+
+def _comes_back(V: np.ndarray, peak: int, height: float, dt: float) -> bool:
+    if height < 0.5 * _HEIGHT or V[peak] < _PEAK:
         return False
-    ends = peak + round(_FALL_WITHIN / dt) > len(V)
-    falls = after.min() < V[peak] - rise / 2
-    at_once = len(after) > lag and (after[:-lag] - after[lag:]).max() > _ARTEFACT * rise
-    return bool((falls or ends) and not at_once)
+    after = V[peak : peak + 1 + round(_FALL_WITHIN / dt)]
+    ends = peak + round(_FALL_WITHIN / dt) >= len(V)
+    if ends and len(after) < round(2.0 / dt):
+        return True
+    lag = max(1, round(_FALLING / dt))
+    down = after[:-lag] - after[lag:]
+    pulled = len(down) > 0 and down.max() > min(_FALL * lag * dt, 0.5 * height)
+    return bool(pulled and (ends or after.min() < V[peak] - height / 2))
 
 
-def _width(V: np.ndarray, onset: int, peak: int, dt: float) -> float:
-    """Time from onset until the downstroke has slowed and is back at the onset voltage, in ms."""
-    lag = max(1, round(_DOWN_OVER / dt))
-    after = V[peak : peak + round(_FALL_WITHIN / dt) + lag]
-    down = after[lag:] - after[:-lag]
-    if not len(down):
-        return np.nan
-    steepest = int(np.argmin(down))
-    ended = (down[steepest:] >= _SLOWED * down[steepest]) & (after[steepest:-lag] <= V[onset])
-    if not ended.any() and peak + len(after) == len(V):
-        return np.nan
-    last = int(ended.argmax()) if ended.any() else len(ended)
-    return (peak + steepest + last - onset) * dt
+def _at_once(V: np.ndarray, onset: int, peak: int, height: float, dt: float) -> bool:
+    """Whether V jumps up and down, as under a pulse through the access resistance; no channel is as fast."""
+    step = max(1, round(_SLOPE_OVER[0] / dt))
+    around = V[max(onset - step, 0) : peak + 1 + round(_FALL_WITHIN / dt)]
+    change = around[step:] - around[:-step]
+    return bool(step * dt <= _RESOLVED and min(change.max(), -change.min()) > _ARTEFACT * height)
 
 
-def refractory_period(spikes: Spikes, *, dt_file: float, dt: float) -> float:
-    """Read the refractory period off the shape of the spikes.
-
-    The model has one period for all spikes, moves by the leak as soon as it ends, and is below its threshold
-    then. So the period lasts until the downstroke of nearly every spike (9 of 10) has slowed to 3 % of its
-    fastest and is back at the voltage of its onset; within 2 to 6 ms, where the networks are trained, and
-    short enough that every spike begins after the release from the one before.
-
-    Args:
-        spikes: Of one sweep.
-        dt_file: Sampling interval of the file, in ms.
-        dt: Sampling interval of the network, in ms; the period is a multiple of it.
-
-    Returns:
-        The period, in ms; 3 ms where no spike ends within the sweep.
-    """
-    widths = spikes.widths[np.isfinite(spikes.widths)]
-    t_ref = float(np.clip(np.quantile(widths, 0.9), 2.0, 6.0)) if widths.size else 3.0
-    if len(spikes) > 1:
-        t_ref = min(t_ref, longest_period(spikes, dt_file=dt_file, dt=dt))
-    return round(t_ref / dt) * dt
-
-
-def longest_period(spikes: Spikes, *, dt_file: float, dt: float) -> float:
-    """Give the longest refractory period, in ms, after which every spike still begins with a free step."""
-    # Two steps less than the interval: the onsets lie between grid points, and one step must be free to
-    # cross.
-    return max(float(np.floor(np.diff(spikes.onset).min() * dt_file / dt + 1e-6)) - 2, 0) * dt
-
-
-def spike_gaps(spikes: Spikes, *, n_time: int, dt_file: float, t_ref: float) -> Bool[np.ndarray, " time"]:
-    """Mark the samples of the file between each onset and the end of its refractory period."""
-    gaps = np.zeros(n_time, dtype=bool)
-    for onset in spikes.onset:
-        gaps[onset + 1 : onset + int(np.ceil(t_ref / dt_file - 1e-6))] = True
-    return gaps
-
-
-def bridge(x: Float64[np.ndarray, " time"], gaps: Bool[np.ndarray, " time"]) -> Float64[np.ndarray, " time"]:
-    """Draw a straight line across each gap.
-
-    The filter that follows would otherwise spread the spike into the samples before and after it, which carry
-    the threshold and the voltage of release.
-    """
-    t = np.arange(len(x))
-    return np.interp(t, t[~gaps], x[~gaps])
+def _selected(found: list[_Candidate], slope: float | None, height: float | None) -> list[_Candidate]:
+    """Leave out what is small or slow beside the large spikes of the recording."""
+    heights = np.array([min(one.height, _TALLEST) for one in found])
+    slopes = np.array([one.slope for one in found])
+    large = heights > 0.5 * heights.max(initial=0.0)
+    if height is None:
+        height = max(_HEIGHT, _HEIGHT_SHARE * float(np.median(heights[large]))) if len(found) else _HEIGHT
+    if slope is None:
+        slope = max(_SLOPE, _SLOPE_SHARE * float(np.median(slopes[large]))) if len(found) else _SLOPE
+    return [one for one in found if one.height >= height and one.slope >= slope]

@@ -1,0 +1,189 @@
+"""Many recordings side by side: the one place where traces are padded, cut and joined."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, overload
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, Int32
+
+from leakyflow.errors import LeakyflowError
+from leakyflow.recordings.cell import Cell, as_cell
+from leakyflow.recordings.recording import Recording
+
+__all__ = ["Batch"]
+
+TRACES = ("V", "I", "spikes", "refractory")
+ROOM = 512  # samples
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Batch:
+    """Sweeps of many cells with one sampling interval, padded to the longest; padded samples mean nothing.
+
+    A row is a sweep; most batches have one for each cell, which then is a recording.
+
+    Attributes:
+        V: Membrane voltage, in mV.
+        I: Injected current, in pA.
+        spikes: True at each spike.
+        refractory: True at the refractory samples after each spike.
+        n_samples: Length of each recording; samples from there on are padding.
+        dt: Sampling interval, in ms.
+        names: One name for each recording.
+        cell: Number of the cell that each row belongs to, from 0 in order; each its own by default.
+        cell_names: One name for each cell; those of the recordings by default.
+    """
+
+    V: Float32[np.ndarray, "dataset time"]
+    I: Float32[np.ndarray, "dataset time"]
+    spikes: Bool[np.ndarray, "dataset time"]
+    refractory: Bool[np.ndarray, "dataset time"]
+    n_samples: Int32[np.ndarray, " dataset"]
+    dt: float
+    names: tuple[str, ...]
+    cell: Int[np.ndarray, " dataset"] = field(default_factory=lambda: np.zeros(0, np.int64))
+    cell_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.cell) != len(self.n_samples):
+            object.__setattr__(self, "cell", np.arange(len(self.n_samples)))
+            object.__setattr__(self, "cell_names", self.names)
+
+    @classmethod
+    def of(cls, recording: "Recording | Cell | Batch | Sequence[Recording | Cell]") -> "Batch":
+        """Whatever holds recordings, as a batch."""
+        if isinstance(recording, Batch):
+            return recording
+        cells = [recording] if isinstance(recording, Recording | Cell) else list(recording)
+        sweeps = [list(as_cell(cell)) for cell in cells]
+        batch = cls.from_list([sweep for of_cell in sweeps for sweep in of_cell])
+        cell = np.repeat(np.arange(len(cells)), [len(of_cell) for of_cell in sweeps])
+        return replace(batch, cell=cell, cell_names=tuple(cell.name for cell in cells))
+
+    @classmethod
+    def from_list(cls, recordings: Sequence[Recording], *, n_time: int | None = None) -> "Batch":
+        """Pad recordings to one length.
+
+        Args:
+            recordings: At least one; all with the same dt, each a cell of its own.
+            n_time: Samples to pad to; the longest recording when None.
+
+        Raises:
+            ValueError: If there is none, the sampling intervals differ, or one is longer than `n_time`.
+        """
+        if not recordings:
+            raise LeakyflowError("At least one recording is needed, got an empty list.")
+        dts = sorted({recording.dt for recording in recordings})
+        if len(dts) > 1:
+            raise LeakyflowError(
+                f"All recordings must have the same dt, got {dts} ms. Read them with read_recording(dt=)."
+            )
+        lengths = np.array([recording.n_samples for recording in recordings], dtype=np.int32)
+        n_time = int(lengths.max()) if n_time is None else n_time
+        if lengths.max() > n_time:
+            raise LeakyflowError(
+                f"Every recording must have at most {n_time} samples, got {lengths.max()} (recording "
+                f"{lengths.argmax()}). Cut it with start= and stop=.",
+                argument=("start", "stop"),
+            )
+        arrays: dict[str, Any] = {}
+        for name, dtype in (("V", np.float32), ("I", np.float32), ("spikes", bool), ("refractory", bool)):
+            arrays[name] = np.zeros((len(recordings), n_time), dtype)
+            for row, recording in zip(arrays[name], recordings, strict=True):
+                row[: recording.n_samples] = getattr(recording, name)
+        return cls(**arrays, n_samples=lengths, dt=dts[0], names=tuple(recording.name for recording in recordings))
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "dataset time"]:
+        """False where a sample is padding."""
+        return np.arange(self.V.shape[1]) < self.n_samples[:, None]
+
+    @property
+    def free(self) -> Bool[np.ndarray, "dataset time"]:
+        """True where the membrane moves by the subthreshold equation: neither spike, refractory nor padding."""
+        return self.valid & ~(self.spikes | self.refractory)
+
+    @property
+    def n_spikes(self) -> Int[np.ndarray, " dataset"]:
+        """Number of spikes of each recording."""
+        return (self.spikes & self.valid).sum(axis=1)
+
+    def take(self, rows: Int[np.ndarray, " row"]) -> "Batch":
+        """The recordings at these places, in this order, and their cells as they first come.
+
+        Where each recording is a cell of its own, so is each that is taken, however often.
+        """
+        arrays: dict[str, Any] = {name: getattr(self, name)[rows] for name in (*TRACES, "n_samples")}
+        kept, cell = self.cell[rows], np.arange(len(rows))
+        if self.n_cells < len(self):
+            kept, first, cell = np.unique(kept, return_index=True, return_inverse=True)
+            order = np.argsort(first)
+            kept, cell = kept[order], np.argsort(order)[cell]
+        names: dict[str, Any] = {
+            "names": tuple(self.names[row] for row in rows),
+            "cell_names": tuple(self.cell_names[number] for number in kept),
+        }
+        return replace(self, **arrays, **names, cell=cell)
+
+    def cut(self, n_samples: Int32[np.ndarray, " dataset"]) -> "Batch":
+        """The first so many samples of each recording."""
+        n_samples = np.minimum(n_samples, self.n_samples)
+        kept: dict[str, Any] = {name: getattr(self, name)[:, : n_samples.max()] for name in TRACES}
+        return replace(self, **kept, n_samples=n_samples)
+
+    def of_cells(self, cells: slice) -> "Batch":
+        """All sweeps of some cells."""
+        first, last, _ = cells.indices(self.n_cells)
+        return self.take(np.flatnonzero((self.cell >= first) & (self.cell < last)))
+
+    def cells(self) -> Iterator[Cell]:
+        """Each cell with its sweeps."""
+        for number, name in enumerate(self.cell_names):
+            yield Cell([self[int(row)] for row in np.flatnonzero(self.cell == number)], name=name)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return len(self.cell_names)
+
+    def per_cell(self, values: Float[np.ndarray, "dataset ..."]) -> Float[np.ndarray, "cell ..."]:
+        """Sums over the sweeps of each cell."""
+        out = np.zeros((self.n_cells, *values.shape[1:]), values.dtype)
+        np.add.at(out, self.cell, values)
+        return out
+
+    def padded_to(self, n_time: int) -> "Batch":
+        """The same recordings with at least n_time samples of room."""
+        more = n_time - self.V.shape[1]
+        if more <= 0:
+            return self
+        widened: dict[str, Any] = {name: np.pad(getattr(self, name), ((0, 0), (0, more))) for name in TRACES}
+        return replace(self, **widened)
+
+    def roomy(self) -> "Batch":
+        """The same recordings, padded to a length that most others share: each new one is compiled anew."""
+        return self.padded_to(-(-self.V.shape[1] // ROOM) * ROOM)
+
+    def __len__(self) -> int:
+        return len(self.n_samples)
+
+    @overload
+    def __getitem__(self, index: int) -> Recording: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Batch": ...
+    def __getitem__(self, index: int | slice) -> "Recording | Batch":
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        keep = slice(int(self.n_samples[index]))
+        return Recording(
+            V=self.V[index, keep],
+            I=self.I[index, keep],
+            spikes=self.spikes[index, keep],
+            refractory=self.refractory[index, keep],
+            dt=self.dt,
+            name=self.names[index],
+        )
+
+    def __iter__(self) -> Iterator[Recording]:
+        return (self[index] for index in range(len(self)))

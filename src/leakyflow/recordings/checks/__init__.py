@@ -1,0 +1,1 @@
+"""What cannot be in a recording of a neuron, or may be meant but should be known; before any inference."""

@@ -1,0 +1,61 @@
+"""A window of a recording that was saved: its raw trace is gone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from leakyflow.errors import LeakyflowError
+from leakyflow.recordings.preprocessing import check_first_sample, window_samples
+from leakyflow.recordings.recording import Recording
+
+__all__ = ["cut_recording", "span"]
+
+
+def span(start: float | None, stop: float | None, duration: float) -> str:
+    """A window, for the name of a recording."""
+    return f"{0 if start is None else start:g} to {duration if stop is None else stop:g} ms"
+
+
+def cut_recording(
+    recording: Recording,
+    path: Path,
+    *,
+    start: float | None,
+    stop: float | None,
+    dt: float | None,
+    t_ref: float | None,
+) -> Recording:
+    """Cut a saved recording on its samples.
+
+    Args:
+        recording: As it was saved.
+        path: Where, for errors.
+        start: Beginning of the window, in ms.
+        stop: End of the window, in ms.
+        dt: That of the recording, or None; there can be no other sampling.
+        t_ref: None: there can be no other refractory period.
+
+    Raises:
+        LeakyflowError: If another sampling or refractory period is asked for, or the window cannot be.
+    """
+    if t_ref is not None or (dt is not None and not np.isclose(dt, recording.dt, rtol=1e-9, atol=0)):
+        raise LeakyflowError(
+            f"{path.name} is a recording saved at dt={recording.dt:g} ms with its refractory period, got "
+            f"dt={dt}, t_ref={t_ref}. Leave both out, or read the original file again.",
+            argument=("dt", "t_ref"),
+        )
+    if start is None and stop is None:
+        return recording
+    first, n_time = window_samples(start, stop, duration=recording.duration, dt=recording.dt)
+    begin = round(first / recording.dt)
+    keep = slice(begin, begin + n_time)
+    check_first_sample(recording.spikes[keep], recording.refractory[keep], start=first, dt=recording.dt)
+    return replace(
+        recording,
+        V=recording.V[keep],
+        I=recording.I[keep],
+        spikes=recording.spikes[keep],
+        refractory=recording.refractory[keep],
+        name=f"{recording.name}, {span(start, stop, recording.duration)}",
+    )

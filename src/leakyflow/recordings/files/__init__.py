@@ -1,0 +1,1 @@
+"""One format a file: each module opens a file and yields its sweeps in mV and pA."""

@@ -1,0 +1,1 @@
+"""Axon Binary Format, versions 1 and 2, by pyABF: which current belongs to which voltage."""

@@ -1,0 +1,32 @@
+"""Which sweeps belong together, whatever is taken of them."""
+
+import numpy as np
+
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.cell import Cell
+from tests.cases import recorded
+
+SWEEPS = [recorded(np.full(3, float(V))) for V in range(-70, -64)]
+
+
+def first_voltages(batch: Batch) -> dict[str, list[float]]:
+    """Of the sweeps of each cell."""
+    return {cell.name: [float(sweep.V[0]) for sweep in cell] for cell in batch.cells()}
+
+
+def test_recordings_are_cells_of_their_own_in_the_order_in_which_they_are_taken():
+    batch = Batch.of(SWEEPS)
+    assert batch[::-1].cell.tolist() == [0, 1, 2, 3, 4, 5]
+    taken = batch.take(np.array([4, 1, 4]))
+    assert taken.n_cells == 3
+    assert [cell[0].V[0] for cell in map(list, taken.cells())] == [-66.0, -69.0, -66.0]
+
+
+def test_sweeps_stay_with_their_cell_and_cells_come_as_their_first_sweeps_do():
+    batch = Batch.of([Cell(SWEEPS[:2], name="a"), Cell(SWEEPS[2:3], name="b"), Cell(SWEEPS[3:], name="c")])
+    assert first_voltages(batch) == {"a": [-70.0, -69.0], "b": [-68.0], "c": [-67.0, -66.0, -65.0]}
+    taken = batch.take(np.array([5, 1, 3]))
+    assert taken.cell.tolist() == [0, 1, 0]
+    assert first_voltages(taken) == {"c": [-65.0, -67.0], "a": [-69.0]}
+    np.testing.assert_array_equal(taken.per_cell(np.array([1.0, 2.0, 4.0])), [5.0, 2.0])
+    assert first_voltages(batch.of_cells(slice(1, 3))) == {"b": [-68.0], "c": [-67.0, -66.0, -65.0]}

@@ -23,7 +23,7 @@ CODE = "from pathlib import Path; from tests.models.test_backends import work; w
 def tiny(kind: str):
     """A configuration that trains in a second; without local coordinates, which take seconds to compile."""
     config = load_config("quick")
-    summary = replace(config.network.summary, kind=kind, widths=(8,), lstm_units=4, patch=250)
+    summary = replace(config.network.summary, variant=kind, widths=(8,), lstm_units=4, patch=250)
     normalization = "activation" if kind == "statistics" else "batch"
     flow = replace(config.network.flow, depth=2, widths=(8,), normalization=normalization)
     training = replace(config.training, n_simulations=160, epochs=1, batch_size=40, validation_fraction=0.2)
@@ -60,7 +60,7 @@ def train(config: Config, out: Path) -> None:
     settings = out.with_suffix(".toml")
     settings.write_text(config.to_toml())
     sys.argv = ["leakyflow", "train", "--config", str(settings), "--out", str(out)]
-    with patch("leakyflow.cli.load_typicality"), pytest.raises(SystemExit, match="0"):
+    with patch("leakyflow.cli.posteriors.load_typicality"), pytest.raises(SystemExit, match="0"):
         main()
 
 

@@ -2,22 +2,26 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from leakyflow.likelihood.log_likelihood import log_likelihood
+from leakyflow.likelihood.prepare import prepare
+from leakyflow.likelihood.reference import Populations
 from leakyflow.models.correction import (
     DEFENSIVE_SHARE,
     DEFENSIVE_SPREAD,
+    _of_populations,
+    as_amortized,
     corrected,
     defensive,
     efficiency,
     importance_weights,
     n_amortized,
     resample,
-    uncorrected,
 )
-from leakyflow.recordings.recording import Recordings
+from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.distributions import Uniform
 from leakyflow.simulator.prior import Prior
 from tests.cases import NEURON, recorded
-from tests.reference.exact import LINEAR, V_REST, agree, linear_posterior, shrunk, silent
+from tests.likelihood.exact import LINEAR, V_REST, Posterior, agree, linear_posterior, quadrature, shrunk, silent
 
 # As many as make the sampler's populations those of its own tests, so that they are compiled once.
 N_DRAWS = 2400
@@ -89,7 +93,7 @@ RATIOS = {
 def test_heavy_tails_are_seen(log_ratio, reliable):
     found = importance_weights(log_ratio(np.random.default_rng(2).standard_normal((20, 4000))))
     assert all(weights.weight.sum() == pytest.approx(1.0) for weights in found)
-    assert all(weights.reliable == (weights.k_hat <= 0.7) for weights in found)
+    assert all(weights.reliable == (weights.k_hat <= 0.7 and weights.ess >= 100) for weights in found)
     # One estimate scatters by (1 + k) / sqrt(190): a single recording may be on the wrong side.
     assert (np.mean([weights.k_hat for weights in found]) < 0.65) == reliable
     assert np.mean([weights.reliable for weights in found]) == pytest.approx(float(reliable), abs=0.25)
@@ -155,6 +159,16 @@ def test_with_hardly_a_possible_draw_nothing_is_reliable(n_possible):
     assert weights.ess == pytest.approx(n_possible)
 
 
+@pytest.mark.parametrize(("n_possible", "reliable"), [(60, False), (99, False), (101, True)])
+def test_few_effective_draws_are_not_reliable_however_light_their_tail(n_possible, reliable):
+    log_ratio = np.full((1, 1000), -np.inf)
+    log_ratio[0, :n_possible] = 0.0
+    (weights,) = importance_weights(log_ratio)
+    assert weights.k_hat == 0.0
+    assert weights.ess == pytest.approx(n_possible)
+    assert weights.reliable == reliable
+
+
 # --- resampling
 
 
@@ -214,9 +228,8 @@ def correct(
 ) -> tuple[np.ndarray, dict]:
     seeds = [np.random.SeedSequence(seed)]
     log_spread = np.zeros_like(log_q) if log_spread is None else log_spread
-    recordings = Recordings.from_list([silent()])
-    out, (row,) = corrected(recordings, prior, z, log_q, log_spread, n_draws=N_DRAWS, seeds=seeds)
-    assert row.keys() == uncorrected("").keys()
+    out, (row,) = corrected(prepare(silent(), prior), z, log_q, log_spread, n_draws=N_DRAWS, seeds=seeds)
+    assert row.keys() == as_amortized("").keys()
     assert out.shape == (1, N_DRAWS, 1)
     return V_REST.mean + V_REST.sd * out[0, :, 0], row
 
@@ -317,10 +330,10 @@ def test_the_same_seeds_give_the_same_corrected_draws(displaced_by_one):
 
 def test_each_recording_is_corrected_by_itself(displaced_by_one):
     (near, near_q), (exact, exact_q) = proposed(1.0), proposed(0.0)
-    recordings = Recordings.from_list([silent(), silent()])
+    recordings = Batch.from_list([silent(), silent()])
     seeds = [np.random.SeedSequence(0), np.random.SeedSequence(5)]
     z, log_q = np.concatenate([near, exact]), np.concatenate([near_q, exact_q])
-    out, rows = corrected(recordings, LINEAR, z, log_q, 0.0 * log_q, n_draws=N_DRAWS, seeds=seeds)
+    out, rows = corrected(prepare(recordings, LINEAR), z, log_q, 0.0 * log_q, n_draws=N_DRAWS, seeds=seeds)
     np.testing.assert_allclose(V_REST.mean + V_REST.sd * out[0, :, 0], displaced_by_one[0], rtol=1e-12)
     assert [row["method"] for row in rows] == ["importance", "importance"]
     assert rows[1]["efficiency"] == pytest.approx(1.0, abs=1e-6)
@@ -331,8 +344,8 @@ def test_recordings_that_the_network_missed_are_finished_beside_the_others_each_
     voltages = [silent(), silent(V_rest=-60.0), silent(), silent(V_rest=-75.0)]
     z, log_q = (np.concatenate(values) for values in zip(*[proposed(1.0), *[proposed(10.0)] * 3], strict=True))
     seeds = [np.random.SeedSequence(i) for i in range(4)]
-    recordings = Recordings.from_list(voltages)
-    out, rows = corrected(recordings, LINEAR, z, log_q, 0.0 * log_q, n_draws=N_DRAWS, seeds=seeds)
+    recordings = Batch.from_list(voltages)
+    out, rows = corrected(prepare(recordings, LINEAR), z, log_q, 0.0 * log_q, n_draws=N_DRAWS, seeds=seeds)
     values = V_REST.mean + V_REST.sd * out[..., 0]
     np.testing.assert_allclose(values[0], displaced_by_one[0], rtol=1e-12)
     assert [row["method"] for row in rows] == ["importance", "SMC", "SMC", "SMC"]
@@ -342,20 +355,89 @@ def test_recordings_that_the_network_missed_are_finished_beside_the_others_each_
 
 
 def test_a_recording_that_no_neuron_of_the_prior_can_have_made_is_said_to_be_so():
-    prior = Prior(NEURON._asdict() | {"V_th": Uniform(low=-60.0, high=-45.0)})
-    recordings = Recordings.from_list([recorded(np.linspace(-70.0, -40.0, 500))])
+    prior = Prior(dict(NEURON) | {"V_th": Uniform(low=-60.0, high=-45.0)})
+    recordings = Batch.from_list([recorded(np.linspace(-70.0, -40.0, 500))])
     z = np.random.default_rng(1).standard_normal((1, 1000, 1))
     log_q = scipy.stats.norm.logpdf(z[..., 0])
     seeds = [np.random.SeedSequence(0)]
-    out, (row,) = corrected(recordings, prior, z, log_q, 0.0 * log_q, n_draws=100, seeds=seeds)
+    out, (row,) = corrected(prepare(recordings, prior), z, log_q, 0.0 * log_q, n_draws=100, seeds=seeds)
     np.testing.assert_array_equal(out, z[:, :100])
-    assert row["method"] == "uncorrected"
+    assert row["method"] == "amortized"
     assert row["reliable"] is False
     assert "no neuron within the prior" in row["note"]
     assert row["efficiency"] == 0.0
 
 
-def test_a_prior_without_likelihood_is_refused():
-    prior = Prior(LINEAR.root | {"measurement_noise": 0.5})
-    with pytest.raises(ValueError, match="known in closed form only"):
-        correct(*proposed(0.0), prior=prior)
+def impossible(z: np.ndarray) -> tuple[np.ndarray, dict]:
+    """Correct draws for a recording that no neuron of the prior can have made: neither weights nor sampler help."""
+    prior = Prior(dict(NEURON) | {"V_th": Uniform(low=-60.0, high=-45.0)})
+    recordings = Batch.from_list([recorded(np.linspace(-70.0, -40.0, 500))])
+    log_q = np.zeros(z.shape[:2])
+    out, (row,) = corrected(prepare(recordings, prior), z, log_q, log_q, n_draws=100, seeds=[np.random.SeedSequence(0)])
+    return out, row
+
+
+def test_where_all_fails_draws_that_are_not_finite_do_not_come_back_as_prior_medians():
+    """Version 0.1.0 set them to score 0, which is the median."""
+    z = np.random.default_rng(1).standard_normal((1, 1000, 1))
+    z[0, ::2] = np.nan
+    out, row = impossible(z)
+    np.testing.assert_array_equal(out, z[:, 1:200:2])
+    assert row["reliable"] is False
+    assert "500 draws of the network are not finite" in row["note"]
+
+
+def test_without_a_single_finite_draw_none_is_made_up():
+    out, row = impossible(np.full((1, 1000, 1), np.inf))
+    assert np.isnan(out).all()
+    assert row["reliable"] is False
+
+
+def test_few_finite_draws_are_taken_again_and_again():
+    z = np.full((1, 1000, 1), np.nan)
+    z[0, 5:8, 0] = [1.0, 2.0, 3.0]
+    out, _ = impossible(z)
+    np.testing.assert_array_equal(out[0, :7, 0], [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0])
+
+
+@pytest.mark.parametrize(("ess", "reliable"), [(99.0, False), (101.0, True)])
+def test_the_samplers_draws_need_their_effective_number_too(ess, reliable):
+    populations = Populations(np.zeros((4, 500, 1)), np.zeros(4), acceptance=0.3, r_hat=1.0, ess=ess)
+    row = _of_populations(populations, n_bad=0)
+    assert row["reliable"] is reliable
+    assert ("did not settle" in row["note"]) is not reliable
+
+
+# --- where the likelihood is a scan
+
+
+SEEN = {"measurement_noise": 0.5}
+BOTH_NOISES = Prior(LINEAR.root | SEEN)
+
+
+@pytest.fixture(scope="module")
+def scanned() -> Posterior:
+    """The posterior behind a noisy electrode, by quadrature."""
+    V_rest = V_REST.mean + V_REST.sd * np.linspace(-1.0, 1.0, 2001)
+    log_joint = log_likelihood(NEURON.replace(**SEEN, V_th=0.0, V_rest=V_rest), silent()) + V_REST.log_prob(V_rest)
+    return quadrature(V_rest, log_joint)
+
+
+def test_draws_near_a_posterior_that_is_a_scan_are_corrected_by_their_weights(scanned):
+    values, row = correct(*proposed(1.0, width=1.2), prior=BOTH_NOISES)
+    assert row["method"] == "importance"
+    assert row["reliable"]
+    assert agree(values, scanned, ess=row["ess"])
+    assert not agree(values + 0.25 * values.std(), scanned, ess=row["ess"])
+
+
+def test_hopeless_draws_of_a_scan_are_replaced_by_those_of_a_search(scanned):
+    z, log_q = proposed(10.0, width=0.1)
+    values, row = correct(z, log_q, prior=BOTH_NOISES)
+    assert row["method"] == "search"
+    assert row["reliable"]
+    assert row["k_hat"] > 0.7  # of the network's draws, as with the sampler
+    assert "missed the posterior" in row["note"]
+    assert agree(values, scanned, ess=min(row["ess"], N_DRAWS))
+    assert row["log_evidence"] == pytest.approx(scanned.log_evidence, abs=0.3)
+    assert not agree(V_REST.mean + V_REST.sd * z[0, :, 0], scanned, ess=N_DRAWS)

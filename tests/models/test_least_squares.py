@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from leakyflow.likelihood.sufficient import compress
 from leakyflow.models.least_squares import coefficients, least_squares, predicted_at_spikes
-from leakyflow.recordings.recording import Recording, Recordings
-from leakyflow.reference.sufficient import compress
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.recording import Recording
 from tests.cases import DT, NEURON, PRIORS, recorded, simulated, simulator, stimulated
 
 MEAN = np.array([-4.0, -0.06, 0.01])
@@ -18,8 +19,8 @@ def design(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def recordings() -> Recordings:
-    return Recordings.from_list([stimulated(amplitude, threshold_noise=1.0) for amplitude in (-50.0, 100.0, 250.0)])
+def recordings() -> Batch:
+    return Batch.from_list([stimulated(amplitude, threshold_noise=1.0) for amplitude in (-50.0, 100.0, 250.0)])
 
 
 def test_flat_prior_gives_ordinary_least_squares(recordings):
@@ -56,13 +57,13 @@ def test_prior_enters_as_data_would(recordings):
 def test_without_data_the_fit_is_the_prior():
     held = recorded(np.full(1000, -60.0), 100.0, spikes=(1,), n_ref=1000)
     assert held.free.sum() == 1
-    fit = least_squares(compress(Recordings.from_list([held])), MEAN, COVARIANCE)
+    fit = least_squares(compress(Batch.from_list([held])), MEAN, COVARIANCE)
     np.testing.assert_allclose(fit.c[0], MEAN, rtol=1e-9)
     np.testing.assert_allclose(fit.covariance[0], COVARIANCE, rtol=1e-9, atol=1e-15)
 
 
 def test_coefficients_are_those_that_the_neurons_have():
-    c = coefficients(NEURON._replace(tau=np.array([10.0, 20.0])))
+    c = coefficients(NEURON.replace(tau=np.array([10.0, 20.0])))
     np.testing.assert_allclose(c, [[-7.2, -0.1, 1 / 90], [-3.6, -0.05, 1 / 90]])
 
 

@@ -1,3 +1,4 @@
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from leakyflow.models.config import FlowConfig, NetworkConfig, SummaryConfig
 from leakyflow.models.network import Network
-from leakyflow.recordings.recording import Recordings
+from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.prior import Prior
 from tests.cases import NEURON, STANDARD, simulated, simulator, spoiled
 from tests.fresh import run_python
@@ -19,7 +20,7 @@ def config(
     flow: dict | None = None,
 ) -> NetworkConfig:
     return NetworkConfig(
-        summary=SummaryConfig(**({"kind": kind, "widths": (8,), "lstm_units": 4} | (summary or {}))),
+        summary=SummaryConfig(**({"variant": kind, "widths": (8,), "lstm_units": 4} | (summary or {}))),
         flow=FlowConfig(**({"depth": 2, "widths": (8,), "normalization": normalization} | (flow or {}))),
         # Local coordinates have their own tests, and take seconds to compile.
         standardize="prior",
@@ -48,7 +49,7 @@ OTHERS = {
 
 
 @pytest.fixture(scope="module")
-def recordings() -> Recordings:
+def recordings() -> Batch:
     return simulated(simulator(), 8)[1]
 
 
@@ -56,7 +57,7 @@ def made(network_config: NetworkConfig, *, seed: int | None = 1, prior: str = "s
     return Network(network_config, simulator(prior), seed=seed)
 
 
-def trained(network: Network, recordings: Recordings) -> Network:
+def trained(network: Network, recordings: Batch) -> Network:
     """As after some training: inputs standardized, no weight where it began."""
     network.adapt(network.features(recordings).arrays, recordings if network.config.summary.trace else None)
     rng = np.random.default_rng(1)
@@ -65,7 +66,7 @@ def trained(network: Network, recordings: Recordings) -> Network:
     return network
 
 
-def outputs(network: Network, recordings: Recordings) -> tuple[np.ndarray, np.ndarray]:
+def outputs(network: Network, recordings: Batch) -> tuple[np.ndarray, np.ndarray]:
     """Summaries, and densities somewhere."""
     w = np.random.default_rng(2).normal(size=(len(recordings), len(network.names))).astype(np.float32)
     summary = network.summarize(network.inputs(network.features(recordings), recordings))
@@ -113,6 +114,38 @@ def test_the_seed_fixes_the_initial_weights():
     one, same, other = (made(config("both"), seed=seed).approximator.get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+RANDOM_NUMBERS = """
+import random
+import keras
+import numpy as np
+from tests.models.test_network import config, made
+
+def drawn():
+    return random.random(), np.random.random(), float(keras.random.uniform(()))
+
+for seed in ("no network", None, 1):
+    random.seed(5), np.random.seed(6), keras.utils.set_random_seed(7)
+    first = drawn()
+    if seed != "no network":
+        made(config("both"), seed=seed)
+    print(*first, *drawn())
+"""
+
+
+def test_building_a_network_leaves_random_numbers_of_others_alone():
+    """Version 0.1.0 reseeded Python and NumPy. In an interpreter without type checks, which draw some themselves."""
+    without, *others = run_python(RANDOM_NUMBERS).stdout.splitlines()
+    assert others == [without, without]
+
+
+def test_initial_weights_do_not_depend_on_what_others_drew():
+    random.seed(1)
+    one = made(config("both")).approximator.get_weights()
+    random.seed(2)
+    again = made(config("both")).approximator.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
@@ -173,8 +206,8 @@ def test_padding_has_no_influence_on_any_input(kind, recordings):
 
 def test_a_single_parameter_has_a_network_too(recordings):
     """A coupling splits its input in two; a single parameter it transforms as a whole."""
-    prior = Prior(NEURON._asdict() | {"V_rest": STANDARD["V_rest"]})
-    network = Network(config(), replace(simulator(), parameters=prior), seed=1)
+    prior = Prior(dict(NEURON) | {"V_rest": STANDARD["V_rest"]})
+    network = Network(config(), replace(simulator(), prior=prior), seed=1)
     assert network.names == ("V_rest",)
     trained(network, recordings)
     summary = network.summarize(network.inputs(network.features(recordings)))
@@ -192,5 +225,5 @@ def test_a_trace_network_without_recordings_says_what_to_pass(recordings):
 
 def test_something_else_than_weights_is_refused(base, tmp_path):
     (tmp_path / "network.h5").write_bytes(b"not HDF5")
-    with pytest.raises(OSError, match="signature"):
+    with pytest.raises(ValueError, match=r"the file of weights cannot be read.*signature"):
         base.load_weights(tmp_path / "network.h5")

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from scipy.integrate import simpson
 
+from leakyflow.likelihood.draws import Draws
+from leakyflow.likelihood.log_likelihood import log_likelihood
+from leakyflow.likelihood.reference import reference_posterior
 from leakyflow.models.config import FlowConfig, NetworkConfig, SummaryConfig
-from leakyflow.models.frame import from_frame
+from leakyflow.models.local import from_local
 from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
-from leakyflow.recordings.recording import Recordings
-from leakyflow.reference.draws import Draws
-from leakyflow.reference.sampler import reference_posterior
+from leakyflow.recordings.batch import Batch
+from leakyflow.seeds import stream
+from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.prior import Prior
 
 
@@ -110,7 +113,7 @@ def test_a_barely_trained_network_beats_the_prior_on_held_out_recordings(posteri
     held_out = make_dataset(tiny_config, 200, seed=99)
     theta = held_out.parameters()
     draws = posterior.sample(held_out.recordings(), n_draws=200, correct=False)
-    prior = tiny_config.simulator.parameters.sample(4000, 5)
+    prior = tiny_config.simulator.prior.sample(4000, 5)
     for name in posterior.names:
         error = np.sqrt(np.mean((draws[name].mean(1) - getattr(theta, name)) ** 2))
         assert error < 0.75 * getattr(prior, name).std()
@@ -163,7 +166,8 @@ def test_diagnostics_have_a_row_for_each_recording(corrected_draws, few, posteri
     assert list(table.index) == list(few.names)
     assert table["method"].isin(["importance", "SMC"]).all()
     assert table["reliable"].all()
-    assert (table["k_hat"] > 0.7).equals(table["method"] == "SMC")
+    assert (table["method"] == "SMC")[table["k_hat"] > 0.7].all()
+    assert (table["ess"] >= 100).all()
     assert table["efficiency"].between(0.0, 1.0).all()
     assert np.isfinite(table["log_evidence"]).all()
     assert corrected_draws.array.shape == (3, 300, 4)
@@ -173,7 +177,7 @@ def test_diagnostics_have_a_row_for_each_recording(corrected_draws, few, posteri
 @pytest.mark.slow
 def test_draws_of_a_displaced_network_are_corrected_to_those_of_the_reference(posterior, few, monkeypatch):
     recording, network = few[1], posterior.network
-    exact = reference_posterior(recording, network, n_draws=1200, seed=3)
+    exact = reference_posterior(recording, posterior.prior, n_draws=1200, seed=3)
     own = network.from_latent
     # By 0.7 SDs along each axis: a density still, as its draws are moved together with it.
     monkeypatch.setattr(network, "from_latent", lambda *arguments: (own(*arguments)[0] + 0.7, own(*arguments)[1]))
@@ -199,16 +203,16 @@ def test_the_networks_own_draws_are_left_as_they_are_on_request(posterior, few):
     draws = posterior.sample(few, n_draws=5, seed=1, correct=False)
     table = draws.diagnostics
     assert list(table.columns) == COLUMNS
-    assert (table["method"] == "uncorrected").all()
+    assert (table["method"] == "amortized").all()
     assert table["reliable"].isna().all()
     assert (table["note"] == "").all()
-    # Of the stream that recording i has: standard normal, through the flow and out of the frame.
+    # Of the stream that recording i has: standard normal, through the flow and out of the local.
     network = posterior.network
     features = network.features(few)
     summary = network.summarize(network.inputs(features, few))
-    noise = np.stack([np.random.default_rng([1, i]).standard_normal((5, 4)) for i in range(3)])
+    noise = np.stack([np.random.default_rng(stream(1, "draws", i)).standard_normal((5, 4)) for i in range(3)])
     w, _ = network.from_latent(noise.reshape(-1, 4).astype(np.float32), np.repeat(summary, 5, axis=0))
-    z, _ = from_frame(features.frame, w.reshape(3, 5, 4).astype(float))
+    z, _ = from_local(features.local, w.reshape(3, 5, 4).astype(float))
     theta = posterior.prior.from_unconstrained(z)
     for name in posterior.names:
         # The network is in single precision, and so are rows in another order.
@@ -233,22 +237,111 @@ def test_corrected_draws_respect_the_hard_threshold(corrected_draws, few):
         assert corrected_draws["V_th"][i].min() > recording.V[1:][recording.free[1:]].max()
 
 
-def test_without_a_likelihood_draws_stay_uncorrected_and_say_so(recordings, tiny_config):
-    prior = Prior(tiny_config.simulator.parameters.root | {"measurement_noise": 0.5})
+def untrained(simulator: SimulatorConfig, *, standardize: str = "prior", **noises: float) -> Posterior:
+    """A network that knows nothing, for the prior with other noises."""
+    prior = Prior(simulator.prior.root | noises)
     networks = NetworkConfig(
-        summary=SummaryConfig(kind="statistics", widths=(8,)),
+        summary=SummaryConfig(variant="statistics", widths=(8,)),
         flow=FlowConfig(depth=2, widths=(8,), normalization="activation"),
-        standardize="prior",
+        standardize=standardize,
     )
-    network = Network(networks, replace(tiny_config.simulator, parameters=prior), seed=1)
-    posterior = Posterior(network, name="two noises")
+    return Posterior(Network(networks, replace(simulator, prior=prior), seed=1), name="untrained")
+
+
+def test_with_both_noises_draws_are_corrected_too(recordings, tiny_config):
+    posterior, recording = untrained(tiny_config.simulator, measurement_noise=0.5), recordings[0]
+    draws = posterior.sample(recording, n_draws=200, seed=1)
+    row = draws.diagnostics.iloc[0]
+    assert list(draws.diagnostics.columns) == COLUMNS
+    assert row["method"] == "search"
+    assert row["reliable"]
+    exact = reference_posterior(recording, posterior.prior, n_draws=1000, seed=2)
+    # Standard errors of 200 draws, and of a thousand.
+    error = np.sqrt(1 / 200 + 1 / exact.diagnostics["ess"].iloc[0])
+    raw = posterior.sample(recording, n_draws=200, seed=1, correct=False)
+
+    def deviation(draws: Draws) -> float:
+        return max(abs(draws[name].mean() - exact[name].mean()) / exact[name].std() for name in posterior.names) / error
+
+    assert deviation(draws) < 4.5
+    assert deviation(raw) > 4.5
+
+
+def test_without_any_noise_draws_stay_uncorrected_and_say_so(recordings, tiny_config):
+    posterior = untrained(tiny_config.simulator, membrane_noise=0.0)
     draws = posterior.sample(recordings[:2], n_draws=10)
     assert np.isfinite(draws.array).all()
-    assert (draws.diagnostics["method"] == "uncorrected").all()
-    assert (draws.diagnostics["note"] == "the prior has no likelihood in closed form").all()
+    assert (draws.diagnostics["method"] == "amortized").all()
+    assert (draws.diagnostics["note"] == "the prior has no noise, and so no likelihood").all()
     np.testing.assert_array_equal(posterior.sample(recordings[:2], n_draws=10, correct=False).array, draws.array)
-    with pytest.raises(ValueError, match=r"known in closed form only.*correct=False"):
+    with pytest.raises(ValueError, match=r"likelihood needs some noise.*Give one of them"):
         posterior.sample(recordings[:2], n_draws=10, correct=True)
+    with pytest.raises(ValueError, match=r"by the data needs a likelihood.*standardize = .prior."):
+        untrained(tiny_config.simulator, standardize="data", membrane_noise=0.0)
+
+
+# --- the density of corrected draws
+
+
+def test_the_density_of_corrected_draws_is_that_of_the_exact_posterior(posterior, few, corrected_draws):
+    """Its logarithm differs from log likelihood and log prior by the evidence alone, which is one number."""
+    theta = {name: corrected_draws[name][:, :20] for name in posterior.names}
+    found = posterior.corrected_log_prob(few, theta, corrected_draws)
+    for i, recording in enumerate(few):
+        neurons = corrected_draws.of(i).parameters()
+        expected = log_likelihood(neurons, recording)[:20] + np.asarray(posterior.prior.log_prob(neurons))[:20]
+        evidence = corrected_draws.diagnostics["log_evidence"].iloc[i]
+        # The likelihood by sufficient statistics is another sum in double precision.
+        np.testing.assert_allclose(found[i], expected - evidence, atol=1e-6)
+        own = {name: values[i] for name, values in theta.items()}
+        alone = posterior.corrected_log_prob(recording, own, corrected_draws.of(i))
+        np.testing.assert_allclose(alone, found[i], atol=1e-6)
+
+
+def test_it_integrates_to_one_and_the_networks_own_is_another(posterior, few, corrected_draws):
+    """By the network's own density as the proposal: the mean ratio is 1, to what the evidence is known."""
+    recording, draws = few[1], corrected_draws.of(1)
+    raw = posterior.sample(recording, n_draws=4000, seed=5, correct=False)
+    log_p, log_q = posterior.corrected_log_prob(recording, raw, draws), posterior.log_prob(recording, raw)
+    ratio = np.exp(log_p - log_q)
+    error = np.hypot(ratio.std() / np.sqrt(4000), 1.0 / np.sqrt(draws.diagnostics["ess"].iloc[0]))
+    assert abs(ratio.mean() - 1.0) < 4 * error
+    assert np.std(log_p - log_q) > 0.02  # far beyond rounding
+
+
+def test_it_is_minus_infinity_outside_the_support(posterior, few, corrected_draws):
+    inside = corrected_draws.of(1)
+    theta = {name: np.repeat(inside[name][:1], 3) for name in posterior.names}
+    theta["tau"][1], theta["V_th"][2] = -1.0, few[1].V[few[1].free].max() - 1.0
+    log_p = posterior.corrected_log_prob(few[1], theta, inside)
+    assert np.isfinite(log_p[0])
+    assert np.array_equal(log_p[1:], [-np.inf, -np.inf])
+
+
+def test_without_an_evidence_there_is_no_corrected_density(posterior, few, corrected_draws):
+    raw = posterior.sample(few, n_draws=5, seed=1, correct=False)
+    with pytest.raises(ValueError, match="evidence must be known, and is not for 3 of 3 recordings"):
+        posterior.corrected_log_prob(few, raw, raw)
+    with pytest.raises(ValueError, match="`draws` must be of the same 3 recordings, got those of 1 others"):
+        posterior.corrected_log_prob(few, raw, corrected_draws.of(0))
+    with pytest.raises(ValueError, match="draws without diagnostics"):
+        posterior.corrected_log_prob(few, raw, Draws(raw.names, raw.array, raw.recordings))
+
+
+def test_the_networks_density_says_whose_it_is():
+    assert "network's own posterior" in Posterior.log_prob.__doc__
+    assert "corrected_log_prob" in Posterior.log_prob.__doc__
+
+
+# --- neurons
+
+
+def test_draws_are_neurons_with_what_was_known_and_read_off(posterior, few, corrected_draws):
+    neurons = corrected_draws.parameters()
+    assert neurons.tau.shape == (3, 300)
+    assert posterior.prior.known.items() <= dict(neurons).items()
+    one = posterior.sample(few[1], n_draws=5, correct=False).parameters()
+    assert one.V_th.shape == (5,)
 
 
 @pytest.mark.parametrize("value", ["yes", "False", None, 2])
@@ -260,7 +353,7 @@ def test_another_way_to_correct_is_refused(posterior, recordings, value):
 
 def test_each_error_says_what_to_do(posterior, recordings):
     recording = recordings[0]
-    short = Recordings.from_list([recording])
+    short = Batch.from_list([recording])
     short = replace(short, n_samples=np.array([400], np.int32))
     with pytest.raises(ValueError, match=r"dt=0\.2 ms, got dt=0\.1 ms.*Read the file with dt=0\.2"):
         posterior.sample(replace(recording, dt=0.1))

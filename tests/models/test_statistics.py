@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 
+from leakyflow.likelihood.sufficient import compress
 from leakyflow.models.statistics import STATISTICS, summary_statistics
-from leakyflow.recordings.recording import Recording, Recordings
-from leakyflow.reference.sufficient import compress
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.recording import Recording
 from tests.cases import recorded, simulated, simulator, spoiled, stimulated
 
 RNG = np.random.default_rng(1)
@@ -27,7 +28,7 @@ EDGE_CASES = {
 }
 
 
-def statistics_of(recordings: Recordings) -> np.ndarray:
+def statistics_of(recordings: Batch) -> np.ndarray:
     return summary_statistics(recordings, compress(recordings))
 
 
@@ -105,7 +106,7 @@ def test_statistics_are_what_their_descriptions_say():
     assert {0, 1}.issubset(count)
     # Up to 32 spikes none is left out.
     kept = [recording for recording, n in zip(recordings, count, strict=True) if n <= 32]
-    values = statistics_of(Recordings.from_list(kept))
+    values = statistics_of(Batch.from_list(kept))
     for recording, row in zip(kept, values, strict=True):
         expected = written_out(recording)
         assert expected.keys() == STATISTICS.keys()
@@ -116,7 +117,7 @@ def test_statistics_are_what_their_descriptions_say():
 @pytest.mark.parametrize("recording", EDGE_CASES.values(), ids=EDGE_CASES.keys())
 def test_every_statistic_is_finite(recording):
     # One length, one compiled shape.
-    padded = Recordings.from_list([recording], n_time=1000)
+    padded = Batch.from_list([recording], n_time=1000)
     values = statistics_of(padded)
     assert values.shape == (1, len(STATISTICS))
     assert np.isfinite(values).all(), [
@@ -126,7 +127,7 @@ def test_every_statistic_is_finite(recording):
 
 def test_missing_spikes_are_replaced_as_documented():
     values = {
-        name: dict(zip(STATISTICS, statistics_of(Recordings.from_list([EDGE_CASES[name]]))[0], strict=True))
+        name: dict(zip(STATISTICS, statistics_of(Batch.from_list([EDGE_CASES[name]]))[0], strict=True))
         for name in ("silent", "one spike")
     }
     silent, one = values["silent"], values["one spike"]

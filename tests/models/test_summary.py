@@ -5,29 +5,29 @@ import pytest
 
 from leakyflow.models.config import SummaryConfig
 from leakyflow.models.summary import CHANNELS, RecordingSummary, Standardize, trace_channels
-from leakyflow.recordings.recording import Recordings
+from leakyflow.recordings.batch import Batch
 from tests.cases import simulated, simulator, spoiled
 
 KINDS = ("statistics", "lstm", "both")
 PATCHES = (1, 7, 25)
-N_FRAME, N_STATISTICS = 3, 5
+N_LOCAL, N_STATISTICS = 3, 5
 # Shortest and longest of 10 recordings; 140 samples are 20 patches of 7 and no whole number of 25.
 N_TIME = 140
 
 
 @pytest.fixture(scope="module")
-def recordings() -> Recordings:
+def recordings() -> Batch:
     """The first samples of simulations, cut to different lengths."""
     _, all_of_it = simulated(simulator(), 10)
     cut = {name: getattr(all_of_it, name)[:, :N_TIME].copy() for name in ("V", "I", "spikes", "refractory")}
     cut["spikes"][:, 40::31] = True
     n_samples = np.linspace(50, N_TIME, 10).astype(np.int32)
-    return spoiled(Recordings(**cut, n_samples=n_samples, dt=all_of_it.dt, names=all_of_it.names))
+    return spoiled(Batch(**cut, n_samples=n_samples, dt=all_of_it.dt, names=all_of_it.names))
 
 
-def inputs(recordings: Recordings, kind: str, patch: int, n_time: int = N_TIME) -> dict[str, np.ndarray]:
+def inputs(recordings: Batch, kind: str, patch: int, n_time: int = N_TIME) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(1)
-    arrays = {"frame": rng.normal(size=(10, N_FRAME)).astype(np.float32)}
+    arrays = {"local": rng.normal(size=(10, N_LOCAL)).astype(np.float32)}
     if kind != "lstm":
         arrays["statistics"] = rng.normal(size=(10, N_STATISTICS)).astype(np.float32)
     if kind != "statistics":
@@ -37,15 +37,15 @@ def inputs(recordings: Recordings, kind: str, patch: int, n_time: int = N_TIME) 
 
 def built(kind: str, patch: int = 25, seed: int = 1) -> RecordingSummary:
     keras.utils.set_random_seed(seed)
-    network = RecordingSummary({"kind": kind, "widths": (8, 6), "lstm_units": 4, "patch": patch})
+    network = RecordingSummary({"variant": kind, "widths": (8, 6), "lstm_units": 4, "patch": patch})
     shapes = {
-        "frame": (1, N_FRAME),
+        "local": (1, N_LOCAL),
         "statistics": (1, N_STATISTICS),
         "trace": (1, len(CHANNELS), N_TIME + -N_TIME % patch),
         "n_samples": (1, 1),
     }
     wanted = {
-        "frame",
+        "local",
         *(["statistics"] if kind != "lstm" else []),
         *(["trace", "n_samples"] if kind != "statistics" else []),
     }
@@ -88,7 +88,7 @@ def test_padding_has_no_influence_at_all(recordings, kind, patch):
     """Whatever the padding holds; and, up to the order of sums, however long it is."""
     network = built(kind, patch)
     x = inputs(recordings, kind, patch)
-    clean = inputs(Recordings.from_list(list(recordings)), kind, patch)
+    clean = inputs(Batch.from_list(list(recordings)), kind, patch)
     summary = summarize(network, x)
     assert np.isfinite(summary).all()
     np.testing.assert_array_equal(summarize(network, clean), summary)
@@ -114,8 +114,8 @@ def test_summary_is_the_last_layer_of_each_branch_and_the_frame(recordings, kind
     x = inputs(recordings, kind, 25)
     summary = summarize(network, x)
     shapes = {name: values.shape for name, values in x.items()}
-    assert summary.shape == (10, 6 * (2 if kind == "both" else 1) + N_FRAME) == network.compute_output_shape(shapes)
-    np.testing.assert_allclose(summary[:, -N_FRAME:], np.arcsinh(x["frame"]), rtol=1e-6)
+    assert summary.shape == (10, 6 * (2 if kind == "both" else 1) + N_LOCAL) == network.compute_output_shape(shapes)
+    np.testing.assert_allclose(summary[:, -N_LOCAL:], np.arcsinh(x["local"]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,7 +136,7 @@ def test_the_seed_fixes_the_initial_weights(kind):
 
 def test_settings_are_taken():
     network = built("both")
-    assert network.get_config()["summary"] == {"kind": "both", "widths": (8, 6), "lstm_units": 4, "patch": 25}
+    assert network.get_config()["summary"] == {"variant": "both", "widths": (8, 6), "lstm_units": 4, "patch": 25}
     assert [layer.units for layer in network.recurrent] == [4, 4]
     assert [[layer.units for layer in branch.layers] for branch in network.branches.values()] == [
         [8, 6],

@@ -31,7 +31,7 @@ def test_training_takes_each_row_once_and_leaves_out_the_incomplete_batch():
 
 @pytest.mark.parametrize("kind", ["statistics", "both"])
 def test_batches_of_several_steps_are_those_of_each_step(kind, tiny_config, tiny_dataset):
-    network = replace(tiny_config.network, summary=replace(tiny_config.network.summary, kind=kind))
+    network = replace(tiny_config.network, summary=replace(tiny_config.network.summary, variant=kind))
     examples = prepare(Network(network, tiny_config.simulator, seed=1), tiny_dataset, n=50)
     rows = training_batches(np.arange(50), 20, seed=1, epoch=0)
     together = examples.batch(rows)
@@ -58,7 +58,7 @@ def test_a_dataset_that_contradicts_its_parameters_is_refused(tiny_run, tiny_con
 @pytest.mark.parametrize("kind", ["lstm", "both"])
 def test_networks_that_read_the_trace_learn(kind, tiny_config, tiny_dataset, tmp_path):
     network = load_config("lstm").network
-    summary = replace(network.summary, kind=kind, patch=100, lstm_units=16, widths=(32,))
+    summary = replace(network.summary, variant=kind, patch=100, lstm_units=16, widths=(32,))
     training = replace(tiny_config.training, n_simulations=600, epochs=3, batch_size=50, learning_rate=3e-3)
     flow = replace(network.flow, depth=2, widths=(32,))
     config = replace(tiny_config, network=replace(network, summary=summary, flow=flow), training=training)

@@ -30,29 +30,29 @@ def test_lstm_is_the_literal_recipe():
     assert (training.n_simulations, training.epochs, training.batch_size) == (100_000, 300, 256)
     assert (training.learning_rate, training.schedule, training.final_rate) == (1e-4, "cosine", 0.0)
     assert (flow.depth, flow.transform, flow.normalization) == (6, "affine", "batch")
-    assert summary.kind == "lstm"
+    assert summary.variant == "lstm"
     assert config.network.standardize == "prior"
 
 
-def test_recording_infers_six_parameters_and_reads_two():
-    prior = load_config("recording").simulator.parameters
+def test_lif_infers_six_parameters_and_reads_two():
+    prior = load_config("lif").simulator.prior
     assert prior.inferred == ("tau", "V_rest", "C", "V_th", "threshold_noise", "membrane_noise")
-    assert prior.observed == ("V_reset", "t_ref")
+    assert prior.read_off == ("V_reset", "t_ref")
 
 
 def test_a_file_gives_only_what_differs_from_its_base(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text(MINIMAL + "[training]\nepochs = 3\n[simulator.parameters]\nt_ref = 2.0\n")
+    path.write_text(MINIMAL + "[training]\nepochs = 3\n[simulator.prior]\nt_ref = 2.0\n")
     config, base = load_config(path), load_config("quick")
     assert config.training == replace(base.training, epochs=3)
-    assert config.simulator.parameters.known["t_ref"] == 2.0
-    assert config.simulator.parameters.distributions == base.simulator.parameters.distributions
+    assert config.simulator.prior.known["t_ref"] == 2.0
+    assert config.simulator.prior.distributions == base.simulator.prior.distributions
 
 
 def test_a_parameter_changes_its_role_whole(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text(MINIMAL + '[simulator.parameters]\ntau = { kind = "uniform", low = 5.0, high = 50.0 }\n')
-    assert load_config(path).simulator.parameters.distributions["tau"].support == (5.0, 50.0)
+    path.write_text(MINIMAL + '[simulator.prior]\ntau = { family = "uniform", low = 5.0, high = 50.0 }\n')
+    assert load_config(path).simulator.prior.distributions["tau"].support == (5.0, 50.0)
 
 
 def test_the_hash_knows_every_setting_but_not_the_name():
@@ -68,18 +68,18 @@ BAD = {
     "mistyped choice": ('[network.flow]\ntransform = "afine"\n', "'affine' or 'spline'.*got 'afine'"),
     "wrong type": ('[training]\nepochs = "many"\n', "training.epochs"),
     "unknown distribution": (
-        '[simulator.parameters]\ntau = { kind = "gamma", shape = 2.0 }\n',
+        '[simulator.prior]\ntau = { family = "gamma", shape = 2.0 }\n',
         "got kind 'gamma'.*lognormal",
     ),
     "mistyped argument": (
-        '[simulator.parameters]\ntau = { kind = "lognormal", median = 17.0, sigmaa = 0.5 }\n',
+        '[simulator.prior]\ntau = { family = "lognormal", median = 17.0, sigmaa = 0.5 }\n',
         "Did you mean `sigma`",
     ),
     "improper prior": (
-        '[simulator.parameters]\nC = { kind = "lognormal", median = 90.0, sigma = 0.0 }\n',
+        '[simulator.prior]\nC = { family = "lognormal", median = 90.0, sigma = 0.0 }\n',
         "sigma.*positive",
     ),
-    "unknown parameter": ("[simulator.parameters]\ntua = 3.0\n", "Did you mean `tau`"),
+    "unknown parameter": ("[simulator.prior]\ntua = 3.0\n", "Did you mean `tau`"),
     "too short": ("[simulator]\nduration = [50.0, 500.0]\n", "100 <= shortest"),
     "batch too large": ("[training]\nbatch_size = 30_000\n", "batch_size.*must not exceed"),
     "not TOML": ("training = [", "is not a TOML file"),

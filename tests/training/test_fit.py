@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -6,11 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from leakyflow.files import HOST
+from leakyflow.revision import REVISIONS
 from leakyflow.simulator.dataset import make_dataset
 from leakyflow.training import batches, fit, steps
 from leakyflow.training.config import load_config
 from leakyflow.training.fit import Checkpoint, train
 from leakyflow.training.run import CONFIG, HISTORY, LAST, NETWORK, RECORD, load_posterior
+from tests.fresh import run_python
 from tests.room import little_room
 
 
@@ -51,7 +55,7 @@ def killed_between_two_files(monkeypatch):
     write = np.savez
 
     def savez(path, **arrays):
-        if len(json.loads(str(arrays["history"]))) == 2:
+        if len(arrays["history"]) == 2:
             raise Killed
         write(path, **arrays)
 
@@ -72,6 +76,38 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     losses = [[row["loss"], row["val_loss"]] for row in resumed.history]
     assert losses == [[row["loss"], row["val_loss"]] for row in tiny_run.history]
     assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_a_run_is_not_continued_by_other_formulas(tiny_config, tiny_dataset, tiny_run, tmp_path, monkeypatch):
+    folder = shutil.copytree(tiny_run.folder, tmp_path / "run")
+    monkeypatch.setitem(REVISIONS, "statistics", 99)
+    with pytest.raises(ValueError, match=r"other formulas.*statistics \(revision 1, here 99\)"):
+        train(tiny_config, tiny_dataset, out=folder, resume=True)
+
+
+CHECKPOINTS = {
+    "empty": lambda content: b"",
+    "torn": lambda content: content[: len(content) // 2],
+    "flipped": lambda content: content[:1000] + bytes([content[1000] ^ 1]) + content[1001:],
+    "no archive": lambda content: b"no archive",
+}
+
+
+@pytest.mark.parametrize("damage", CHECKPOINTS.values(), ids=CHECKPOINTS.keys())
+def test_a_damaged_checkpoint_is_refused(tiny_config, tiny_dataset, tiny_run, tmp_path, damage):
+    folder = shutil.copytree(tiny_run.folder, tmp_path / "run")
+    (folder / LAST).write_bytes(damage((folder / LAST).read_bytes()))
+    with pytest.raises(ValueError, match=rf"{folder / LAST}.*Train in another folder"):
+        train(tiny_config, tiny_dataset, out=folder, resume=True)
+
+
+def test_what_a_killed_process_left_is_swept_on_resuming(tiny_config, tiny_dataset, tiny_run, tmp_path):
+    folder = shutil.copytree(tiny_run.folder, tmp_path / "run")
+    dead = int(run_python("import os; print(os.getpid())").stdout)
+    for name in (CONFIG, RECORD):
+        (folder / f".new.{HOST}.{dead}.0.{name}").write_text("half")
+    train(tiny_config, tiny_dataset, out=folder, resume=True)
+    assert not list(folder.glob(".*"))
 
 
 def test_a_full_disk_ends_the_run_with_an_error_and_it_resumes(tiny_config, tiny_dataset, tiny_run, tmp_path):

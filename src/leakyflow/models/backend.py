@@ -5,6 +5,7 @@ its progress bars, which are never shown, ask for ipywidgets.
 """
 
 import logging
+import random
 import threading
 import warnings
 from collections.abc import Iterator
@@ -22,12 +23,13 @@ __all__ = [
     "blank_weights",
     "find_permutation",
     "mean_over_devices",
+    "seeded",
     "serializable",
 ]
 
 # The axis along which JAX's devices share a training batch.
 DEVICES = "device"
-# Held while weights are blanked.
+# Held while weights are blanked, or drawn from a seed.
 BLANKING = threading.RLock()
 
 
@@ -90,3 +92,24 @@ def blank_weights() -> Iterator[None]:
             yield
         finally:
             keras.Layer.add_weight, keras.random.shuffle = add_weight, shuffle
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let initial weights that are drawn meanwhile depend on this seed alone, and leave everyone's random numbers be.
+
+    `keras.utils.set_random_seed` would reseed Python, NumPy and the backend for good. Initializers take their seeds
+    from Python's generator, and permutations theirs from a generator of Keras, which is itself seeded by Python's.
+    """
+    from keras.src.backend.common import global_state
+    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+
+    with BLANKING:
+        state, generator = random.getstate(), global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+        random.seed(seed)
+        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)

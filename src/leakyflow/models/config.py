@@ -5,6 +5,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from leakyflow.errors import LeakyflowError
+
 __all__ = ["FlowConfig", "NetworkConfig", "SummaryConfig"]
 
 STRICT = ConfigDict(extra="forbid")
@@ -19,13 +21,13 @@ class SummaryConfig:
     """How a recording becomes a vector.
 
     Attributes:
-        kind: "statistics" (MLP on named statistics), "lstm" (on the raw trace) or "both" (concatenated).
+        variant: "statistics" (MLP on named statistics), "lstm" (on the raw trace) or "both" (concatenated).
         widths: Units of the dense ReLU layers; the last is the length of the summary.
         lstm_units: Units of each of the two LSTM layers.
         patch: Samples grouped into one step of the LSTM; 1 goes sample by sample.
     """
 
-    kind: Literal["statistics", "lstm", "both"] = "statistics"
+    variant: Literal["statistics", "lstm", "both"] = "statistics"
     widths: tuple[int, ...] = (128, 128)
     lstm_units: int = Field(default=64, ge=1)
     patch: int = Field(default=25, ge=1)
@@ -35,18 +37,18 @@ class SummaryConfig:
     @model_validator(mode="after")
     def _check(self) -> "SummaryConfig":
         if not self.widths or min(self.widths) < 1:
-            raise ValueError(f"`widths` must hold at least one positive number of units, got {self.widths}.")
+            raise LeakyflowError(f"`widths` must hold at least one positive number of units, got {self.widths}.")
         return self
 
     @property
     def statistics(self) -> bool:
         """Whether the statistics are used."""
-        return self.kind != "lstm"
+        return self.variant != "lstm"
 
     @property
     def trace(self) -> bool:
         """Whether the raw trace is used."""
-        return self.kind != "statistics"
+        return self.variant != "statistics"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -71,7 +73,7 @@ class FlowConfig:
     @model_validator(mode="after")
     def _check(self) -> "FlowConfig":
         if not self.widths or min(self.widths) < 1:
-            raise ValueError(f"`widths` must hold at least one positive number of units, got {self.widths}.")
+            raise LeakyflowError(f"`widths` must hold at least one positive number of units, got {self.widths}.")
         return self
 
 
@@ -83,7 +85,7 @@ class NetworkConfig:
         summary: How a recording becomes a vector.
         flow: What maps that vector to a posterior.
         standardize: "data" learns the parameters in coordinates of each recording's own, "prior" in the prior's
-            normal scores (see `leakyflow.models.frame`).
+            normal scores (see `leakyflow.models.local`).
     """
 
     summary: SummaryConfig = SummaryConfig()

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from leakyflow.reference.sufficient import Sufficient
-from leakyflow.simulator.parameters import Parameters
+from leakyflow.likelihood.sufficient import Sufficient
+from leakyflow.neuron.parameters import Parameters
 
 __all__ = ["Regression", "coefficients", "least_squares", "predicted_at_spikes"]
 
@@ -25,7 +25,7 @@ class Regression(NamedTuple):
 
 def coefficients(parameters: Parameters) -> Float64[np.ndarray, "dataset 3"]:
     """The coefficients c that neurons have."""
-    tau, V_rest, C = (np.asarray(value) for value in parameters[:3])
+    tau, V_rest, C = (np.asarray(parameters[name]) for name in ("tau", "V_rest", "C"))
     return np.stack(np.broadcast_arrays(V_rest / tau, -1.0 / tau, 1.0 / C), axis=-1)
 
 

@@ -1,5 +1,6 @@
 """The whole estimator: what BayesFlow is given of a recording, and the approximator it trains."""
 
+import hashlib
 import io
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,24 +13,41 @@ import keras
 import numpy as np
 from jaxtyping import Float32
 
-from leakyflow.models.backend import bf, blank_weights
+from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.prepare import has_likelihood
+from leakyflow.likelihood.regression import regression_is_exact
+from leakyflow.likelihood.scanned import Scanned
+from leakyflow.likelihood.sufficient import compress
+from leakyflow.likelihood.target import Target
+from leakyflow.models.backend import bf, blank_weights, seeded
 from leakyflow.models.config import NetworkConfig
 from leakyflow.models.flow import build_flow
-from leakyflow.models.frame import Frame, frame_features, laplace_frame, prior_frame
+from leakyflow.models.local import (
+    LocalCoordinates,
+    coordinate_features,
+    laplace_coordinates,
+    noise_features,
+    prior_coordinates,
+    scanned_coordinates,
+)
 from leakyflow.models.statistics import summary_statistics
 from leakyflow.models.summary import RecordingSummary, trace_channels
-from leakyflow.recordings.recording import Recordings
-from leakyflow.reference.sufficient import compress
+from leakyflow.recordings.batch import Batch
+from leakyflow.schema import Spec, check_array, check_finite, reading
 from leakyflow.simulator.config import SimulatorConfig
 
 __all__ = ["Features", "Network"]
+
+CURE = "Copy it again from its source, or train again."
+DIGEST = "sha256"  # attribute of the file of weights: HDF5 does not notice a number that changed on the disk
 
 
 class Features(NamedTuple):
     """What is computed once of each recording, whatever the network then does with it."""
 
-    frame: Frame
-    arrays: dict[str, Float32[np.ndarray, "dataset feature"]]  # "frame" and, where used, "statistics"
+    local: LocalCoordinates
+    target: Target | None  # the exact posteriors, where their preparation gave the coordinates
+    arrays: dict[str, Float32[np.ndarray, "dataset feature"]]  # "local" and, where used, "statistics"
 
 
 class Network:
@@ -39,50 +57,60 @@ class Network:
         config: Which networks.
         simulator: What they are trained on.
         seed: Of the initial weights; None leaves them 0, for `load_weights` to replace.
+
+    Raises:
+        LeakyflowError: If it is to standardize by the data, and the prior has no noise.
     """
 
     def __init__(self, config: NetworkConfig, simulator: SimulatorConfig, *, seed: int | None) -> None:
+        if config.standardize == "data" and not has_likelihood(simulator.prior):
+            raise LeakyflowError(
+                "Standardization by the data needs a likelihood, and so some noise, got a prior without any. Set "
+                'standardize = "prior" for this prior, or give it `membrane_noise`.'
+            )
         self.config = config
         self.simulator = simulator
         shapes = self._shapes()
-        if seed is not None:
-            # Last: the initial weights come from Python's global random numbers, of which others may take some.
-            keras.utils.set_random_seed(seed)
-        self.approximator = bf.ContinuousApproximator(
-            inference_network=build_flow(config.flow),
-            summary_network=RecordingSummary(config.summary.__dict__),
-            standardize=None,
-        )
-        with blank_weights() if seed is None else nullcontext():
+        with seeded(seed or 0), blank_weights() if seed is None else nullcontext():
+            self.approximator = bf.ContinuousApproximator(
+                inference_network=build_flow(config.flow),
+                summary_network=RecordingSummary(config.summary.__dict__),
+                standardize=None,
+            )
             self.approximator.build(shapes)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Inferred parameters."""
-        return self.simulator.parameters.inferred
+        return self.simulator.prior.inferred
 
-    def features(self, recordings: Recordings) -> Features:
+    def features(self, recordings: Batch) -> Features:
         """Statistics and local coordinates of recordings, which need not be of the longest duration."""
-        prior, summary = self.simulator.parameters, self.config.summary
-        sufficient = compress(recordings)
-        if self.config.standardize == "data":
-            frame = laplace_frame(prior, sufficient)
+        prior, summary = self.simulator.prior, self.config.summary
+        sufficient, target = compress(recordings), None
+        if self.config.standardize == "prior":
+            local = prior_coordinates(len(recordings), prior.n_inferred)
+        elif regression_is_exact(prior):
+            local = laplace_coordinates(prior, sufficient)
         else:
-            frame = prior_frame(len(recordings), prior.n_inferred)
-        arrays = {"frame": frame_features(frame)}
+            target = Scanned.of(recordings, prior)
+            local = scanned_coordinates(target)
+        arrays = {"local": coordinate_features(local)}
+        if target is not None and prior.read_off:
+            arrays["local"] = np.concatenate([arrays["local"], noise_features(prior, target.read_off)], axis=1)
         if summary.statistics:
             arrays["statistics"] = summary_statistics(recordings, sufficient)
-        return Features(frame, {name: value.astype(np.float32) for name, value in arrays.items()})
+        return Features(local, target, {name: value.astype(np.float32) for name, value in arrays.items()})
 
-    def inputs(self, features: Features, recordings: Recordings | None = None) -> dict[str, Float32[np.ndarray, "..."]]:
+    def inputs(self, features: Features, recordings: Batch | None = None) -> dict[str, Float32[np.ndarray, "..."]]:
         """Inputs of the summary network; the recordings are needed where it reads the raw trace."""
         if not self.config.summary.trace:
             return features.arrays
         if recordings is None:
-            raise ValueError("This network reads the raw trace: pass the recordings beside their features.")
+            raise LeakyflowError("This network reads the raw trace: pass the recordings beside their features.")
         return features.arrays | trace_channels(recordings, self.simulator.n_time, self.config.summary.patch)
 
-    def adapt(self, arrays: dict[str, Float32[np.ndarray, "dataset feature"]], recordings: Recordings | None) -> None:
+    def adapt(self, arrays: dict[str, Float32[np.ndarray, "dataset feature"]], recordings: Batch | None) -> None:
         """Take means and SDs of the inputs from the training set, or enough of it.
 
         Args:
@@ -134,38 +162,55 @@ class Network:
     def save_weights(self, path: Path) -> None:
         """Write the weights, and only them, to an HDF5 file: arrays numbered in the order of construction."""
         buffer = io.BytesIO()  # HDF5 itself crashes the process on a full disk
+        arrays = {f"{i:04d}": keras.ops.convert_to_numpy(w) for i, w in enumerate(self.approximator.weights)}
         with h5py.File(buffer, "w") as file:
-            for i, weight in enumerate(self.approximator.weights):
-                file[f"{i:04d}"] = keras.ops.convert_to_numpy(weight)
-                file[f"{i:04d}"].attrs["path"] = weight.path
+            for (name, array), weight in zip(arrays.items(), self.approximator.weights, strict=True):
+                file[name] = array
+                file[name].attrs["path"] = weight.path
+            file.attrs[DIGEST] = _digest(arrays)
         path.write_bytes(buffer.getvalue())
 
     def load_weights(self, path: Path) -> None:
         """Read weights written by `save_weights`; nothing in the file is executed.
 
         Raises:
-            ValueError: If they are another architecture's; the network is then left as it was.
-            OSError: If the file is not HDF5.
+            ValueError: If the file is damaged, or they are another architecture's; the network is then left as it was.
+            OSError: If it cannot be read.
         """
         weights = self.approximator.weights
-        with h5py.File(path) as file:
-            arrays = [file[name][()] for name in sorted(file)]
-        wanted, found = [tuple(weight.shape) for weight in weights], [array.shape for array in arrays]
+        with reading(path, "the file of weights", CURE), h5py.File(path) as file:
+            names = sorted(file)
+            found = [_weight(path, file, name) for name in names]
+            self._check_shapes(path, [dataset.shape for dataset in found])
+            for weight, name, dataset in zip(weights, names, found, strict=True):
+                own = keras.ops.convert_to_numpy(weight).dtype
+                # Integers are of 32 bits in some backends, of 64 in others.
+                wanted = dataset.dtype if own.kind == dataset.dtype.kind == "i" else own
+                spec = Spec(wanted, tuple(weight.shape))
+                check_array(path, name, spec, dtype=dataset.dtype, shape=dataset.shape, cure=CURE)
+            arrays = {name: dataset[()] for name, dataset in zip(names, found, strict=True)}
+            if file.attrs.get(DIGEST) != _digest(arrays):
+                raise LeakyflowError(f"{path} does not hold the numbers that were written to it. {CURE}")
+        for name, array in arrays.items():
+            check_finite(path, name, array, cure=CURE)
+        for weight, array in zip(weights, arrays.values(), strict=True):
+            weight.assign(array)
+        self.__dict__.pop("_compiled", None)  # compiled functions hold the old weights
+
+    def _check_shapes(self, path: Path, found: list[tuple[int, ...]]) -> None:
+        wanted = [tuple(weight.shape) for weight in self.approximator.weights]
         if wanted != found:
             different = sum(a != b for a, b in zip(wanted, found, strict=False)) + abs(len(wanted) - len(found))
-            raise ValueError(
+            raise LeakyflowError(
                 f"{path} must hold the {len(wanted)} arrays of this network, got {len(found)}, and {different} do not "
                 "match. Build the network from the configuration that was saved beside them."
             )
-        for weight, array in zip(weights, arrays, strict=True):
-            weight.assign(array)
-        self.__dict__.pop("_compiled", None)  # compiled functions hold the old weights
 
     def _shapes(self) -> dict:
         """Shapes of one recording's inputs, found by summarizing one."""
         n_time = self.simulator.n_time
         t = np.zeros((1, n_time), np.float32)
-        blank = Recordings(
+        blank = Batch(
             V=t - 70.0 + 1e-3 * np.arange(n_time, dtype=np.float32) % 2,
             I=t,
             spikes=t > 0,
@@ -179,6 +224,23 @@ class Network:
             "inference_variables": (1, len(self.names)),
             "summary_variables": {name: value.shape for name, value in arrays.items()},
         }
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    """Of names and numbers."""
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _weight(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
+    """An array as `save_weights` writes it; nothing that leads out of the file, or to code that unpacks it."""
+    if isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(found := file[name], h5py.Dataset):
+        plain = found.shape is not None and not (found.is_virtual or found.external)
+        if plain and not found.id.get_create_plist().get_nfilters():
+            return found
+    raise LeakyflowError(f"{path}: `{name}` must be a plain array within the file. {CURE}")
 
 
 def _compile(function: Callable) -> Callable:

@@ -1,6 +1,7 @@
 """The amortized posterior: recordings in, draws out."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,15 +11,21 @@ import pandas as pd
 from jaxtyping import Float32, Float64
 from rich.progress import track
 
-from leakyflow.models.correction import corrected, defensive, n_amortized, uncorrected
-from leakyflow.models.frame import from_frame, to_frame
+from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.draws import Draws
+from leakyflow.likelihood.prepare import has_likelihood, prepare
+from leakyflow.likelihood.read_off import read_off_parameters
+from leakyflow.likelihood.reference import reference_posterior
+from leakyflow.likelihood.sufficient import compress
+from leakyflow.models.correction import as_amortized, corrected, defensive, n_amortized
+from leakyflow.models.local import from_local, to_local
 from leakyflow.models.network import Features, Network
 from leakyflow.models.statistics import STATISTICS, summary_statistics
-from leakyflow.recordings.recording import Recording, Recordings
-from leakyflow.reference.draws import Draws
-from leakyflow.reference.sufficient import compress
-from leakyflow.reference.target import has_likelihood
-from leakyflow.simulator.parameters import UNITS, Parameters
+from leakyflow.neuron.parameters import UNITS, Parameters
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.cell import Cell
+from leakyflow.recordings.recording import Recording
+from leakyflow.seeds import stream
 from leakyflow.simulator.prior import Prior
 
 __all__ = ["Posterior"]
@@ -57,7 +64,7 @@ class Posterior:
     @property
     def prior(self) -> Prior:
         """What was believed before the recording."""
-        return self.network.simulator.parameters
+        return self.network.simulator.prior
 
     @property
     def dt(self) -> float:
@@ -71,7 +78,7 @@ class Posterior:
 
     def sample(
         self,
-        recording: Recording | Sequence[Recording] | Recordings,
+        recording: Recording | Cell | Sequence[Recording | Cell] | Batch,
         *,
         n_draws: int = 1000,
         seed: int = 0,
@@ -80,72 +87,103 @@ class Posterior:
     ) -> Draws:
         """Draw from the posterior of one recording, or of each of many.
 
-        Where the likelihood is known, the network's draws are corrected by it: drawn anew in proportion to likelihood
-        x prior / density. Where these weights cannot be trusted (Pareto k-hat above 0.7), sequential Monte Carlo goes
-        from the network's draws to the posterior, which takes seconds.
+        The network's draws are corrected by the likelihood: drawn anew in proportion to likelihood x prior / density.
+        Where these weights cannot be trusted (Pareto k-hat above 0.7), the posterior is found without them, which
+        takes seconds to minutes: by sequential Monte Carlo from the network's draws where a regression holds the
+        likelihood, and by a search as in `reference_posterior` where it is a scan over samples.
 
         Args:
-            recording: One, or many; thousands are worked through in bounded memory.
+            recording: One, or many; thousands are worked through in bounded memory. A cell of several sweeps is
+                inferred from all of them by the likelihood, as by `reference_posterior`.
             n_draws: Draws per recording.
             seed: The same seed gives the same draws; recording i has a stream of its own.
-            correct: "auto" corrects where the prior has a likelihood in closed form, True insists on it, and False
-                leaves the network's draws as they are.
+            correct: "auto" corrects where the prior has some noise, and hence a likelihood, True insists on it, and
+                False leaves the network's draws as they are.
             progress: Show a bar on the terminal.
 
         Returns:
             Draws of shape (draw, param) for one recording, (dataset, draw, param) for many. Their `diagnostics` hold
-            for each recording the `method` ("importance", "SMC" or "uncorrected"), whether it is `reliable` (None
-            where nothing was checked), `k_hat`, `efficiency` (effective share of the network's own draws), `ess`
-            (effective sample size), `r_hat` and `acceptance` (of SMC), `log_evidence` (log density of the recording
-            given its stimulus, averaged over the prior) and a `note`.
+            for each recording the `method` ("importance", "SMC", "search" or "amortized"), whether it is `reliable`
+            (None where nothing was checked), `k_hat` and `efficiency` (effective share) of the network's own draws,
+            `ess` (effective sample size), `r_hat` and `acceptance` (of SMC), `log_evidence` (log density of the
+            recording given its stimulus, averaged over the prior) and a `note`.
 
         Raises:
             ValueError: If a recording has another sampling interval or length than the network knows, there is no
-                likelihood and `correct` is True, or uncorrected draws are not finite.
+                likelihood and `correct` is True, or amortized draws are not finite.
 
         References:
             Radev, Mertens, Voss, Ardizzone & Koethe (2020), BayesFlow, IEEE TNNLS. Vehtari, Simpson, Gelman, Yao &
             Gabry (2024), Pareto smoothed importance sampling, JMLR 25.
         """
         if n_draws < 1 or seed < 0:
-            raise ValueError(f"`n_draws` must be positive and `seed` not negative, got {n_draws} and {seed}.")
+            raise LeakyflowError(f"`n_draws` must be positive and `seed` not negative, got {n_draws} and {seed}.")
         if correct not in ("auto", True, False):
-            raise ValueError(f'`correct` must be "auto", True or False, got {correct!r}.')
+            raise LeakyflowError(f'`correct` must be "auto", True or False, got {correct!r}.')
         exact = has_likelihood(self.prior) if correct == "auto" else bool(correct)
-        n_raw = n_amortized(n_draws) if exact else n_draws
+        n_own = n_amortized(n_draws) if exact else n_draws
+        batch = None if isinstance(recording, Recording | Batch) else Batch.of(recording) if len(recording) else None
+        if batch is not None and batch.n_cells < len(batch):
+            single = isinstance(recording, Cell)
+            return self._of_cells(batch, single, n_draws=n_draws, seed=seed, correct=correct)
         recordings, single = self.as_recordings(recording)
         z = np.empty((len(recordings), n_draws, len(self.names)))
         rows: list[dict] = []
+        read_off: list[Mapping[str, np.ndarray]] = []
         for block, _, features, summary in self.blocks(recordings, progress=progress):
             indices = range(block.start, block.stop)
-            streams = (np.random.default_rng([seed, i]) for i in indices)
-            noise = np.stack([stream.standard_normal((n_raw, len(self.names))) for stream in streams])
+            rngs = (np.random.default_rng(stream(seed, "draws", i)) for i in indices)
+            noise = np.stack([rng.standard_normal((n_own, len(self.names))) for rng in rngs])
             latent, log_spread = defensive(noise) if exact else (noise, None)
             w, log_q = self._in_rows(self.network.from_latent, latent, summary)
-            z_raw, log_det = from_frame(features.frame, w)
+            z_own, log_det = from_local(features.local, w)
+            own, target = recordings[block], features.target
             if log_spread is not None:
-                # One more number than the stream of the noise: another stream.
-                seeds = [np.random.SeedSequence([seed, i, 1]) for i in indices]
-                z[block], more = corrected(
-                    recordings[block], self.prior, z_raw, log_q + log_det, log_spread, n_draws=n_draws, seeds=seeds
-                )
+                target = target or prepare(own, self.prior)
+                seeds = [stream(seed, "correction", i) for i in indices]
+                z[block], more = corrected(target, z_own, log_q + log_det, log_spread, n_draws=n_draws, seeds=seeds)
                 rows += more
             else:
-                z[block] = z_raw
-                note = "the prior has no likelihood in closed form" if correct == "auto" else ""
-                rows += [uncorrected(note) for _ in indices]
+                z[block] = z_own
+                note = "the prior has no noise, and so no likelihood" if correct == "auto" else ""
+                rows += [as_amortized(note) for _ in indices]
+            read_off.append(target.read_off if target else read_off_parameters(own, self.prior))
         values = self.prior.natural(z)
         self._check_finite(values, recordings)
         diagnostics = pd.DataFrame(rows, index=pd.Index(recordings.names, name="recording"))
-        names = None if single else recordings.names
-        return Draws(self.names, values[0] if single else values, names, source=self.name, diagnostics=diagnostics)
+        joined = {name: np.concatenate([part[name] for part in read_off]) for name in self.prior.read_off}
+        given = self.prior.known | joined
+        draws = Draws(self.names, values, recordings.names, source=self.name, diagnostics=diagnostics, given=given)
+        return draws.of(0) if single else draws
+
+    def _of_cells(self, batch: Batch, single: bool, *, n_draws: int, seed: int, correct: bool | str) -> Draws:
+        """Of cells with several sweeps, which the network does not know: by a search with the likelihood of all."""
+        if correct is False:
+            raise LeakyflowError(
+                f"The network `{self.name}` knows single sweeps: its own draws of a cell do not exist. Leave out "
+                "correct=False, or pass one sweep.",
+                argument="correct",
+            )
+        seeds = [int(stream(seed, "cell", i).generate_state(1)[0]) for i in range(batch.n_cells)]
+        parts = [
+            reference_posterior(cell, self.prior, n_draws=n_draws, seed=own)
+            for cell, own in zip(batch.cells(), seeds, strict=True)
+        ]
+        if single:
+            return replace(parts[0], source=self.name)
+        table = pd.concat([part.diagnostics for part in parts if part.diagnostics is not None])
+        values = np.stack([part.array for part in parts])
+        return Draws(self.names, values, batch.cell_names, source=self.name, diagnostics=table)
 
     def log_prob(
         self,
-        recording: Recording | Sequence[Recording] | Recordings,
+        recording: Recording | Sequence[Recording] | Batch,
         parameters: Parameters | Mapping[str, np.ndarray],
     ) -> Float64[np.ndarray, "*dataset draw"]:
-        """Log density of the posterior, in the parameters' units.
+        """Log density of the network's own posterior, in the parameters' units.
+
+        It belongs to the draws of `sample(correct=False)`. Corrected draws are of another density, that of the exact
+        posterior: see `corrected_log_prob`.
 
         Args:
             recording: One, or many.
@@ -154,79 +192,120 @@ class Posterior:
 
         Returns:
             Of the same shape; -inf where the posterior has no density.
+
+        Raises:
+            ValueError: If the shape is another, or a recording does not suit the network.
         """
         recordings, single = self.as_recordings(recording)
-        given = parameters._asdict() if isinstance(parameters, Parameters) else parameters
-        columns = np.broadcast_arrays(*(np.asarray(given[name], np.float64) for name in self.names))
-        theta = np.stack(columns, axis=-1)
-        shape = theta.shape[:-1]
-        expected = 2 - single
-        if len(shape) > expected or (not single and shape[0] != len(recordings)):
-            raise ValueError(
-                f"Parameters must have shape {'(draw,)' if single else f'({len(recordings)}, draw)'}, got {shape}."
-            )
-        theta = theta.reshape(len(recordings), -1, len(self.names))
+        theta, shape = self._values(parameters, len(recordings), single)
         log_q = np.empty(theta.shape[:-1])
         for rows, _, features, summary in self.blocks(recordings):
             log_q[rows] = self._log_prob_block(theta[rows], features, summary)
         return log_q.reshape(shape)
 
+    def corrected_log_prob(
+        self,
+        recording: Recording | Sequence[Recording] | Batch,
+        parameters: Parameters | Mapping[str, np.ndarray],
+        draws: Draws,
+    ) -> Float64[np.ndarray, "*dataset draw"]:
+        """Log density of the exact posterior, in the parameters' units: that of corrected draws.
+
+        The log likelihood and the log prior less the log evidence, which the draws were corrected with. It is known
+        to about 1 / sqrt(effective sample size) nats.
+
+        Args:
+            recording: One, or many.
+            parameters: As for `log_prob`.
+            draws: Corrected draws of the same recordings, from `sample` or `reference_posterior`.
+
+        Returns:
+            Of the parameters' shape; -inf where the posterior has no density.
+
+        Raises:
+            ValueError: If the draws are of other recordings, or an evidence is not known.
+        """
+        recordings, single = self.as_recordings(recording)
+        theta, shape = self._values(parameters, len(recordings), single)
+        evidence = _log_evidence(draws, recordings.names)
+        z, supported = self.prior.scores(theta)
+        log_joint = prepare(recordings, self.prior).log_joint(np.where(supported[..., None], z, 0.0))
+        log_p = log_joint - evidence[:, None] - np.where(supported, self.prior.log_det_jacobian(z), 0.0)
+        return np.where(supported, log_p, -np.inf).reshape(shape)
+
+    def _values(
+        self, parameters: Parameters | Mapping[str, np.ndarray], n: int, single: bool
+    ) -> tuple[Float64[np.ndarray, "dataset draw param"], tuple[int, ...]]:
+        """Values of the inferred parameters of n recordings, and the shape that they came in."""
+        given = [getattr(parameters, x) if isinstance(parameters, Parameters) else parameters[x] for x in self.names]
+        theta = np.stack(np.broadcast_arrays(*(np.asarray(value, np.float64) for value in given)), axis=-1)
+        shape = theta.shape[:-1]
+        if len(shape) > 2 - single or (not single and shape[:1] != (n,)):
+            raise LeakyflowError(
+                f"Parameters must have shape {'(draw,)' if single else f'({n}, draw)'}, got {shape}.",
+                argument="parameters",
+            )
+        return theta.reshape(n, -1, len(self.names)), shape
+
     def _log_prob_block(
         self, theta: Float64[np.ndarray, "dataset draw param"], features: Features, summary: np.ndarray
     ) -> Float64[np.ndarray, "dataset draw"]:
         z, supported = self.prior.scores(theta)
-        w, log_det_frame = to_frame(features.frame, z)
-        supported &= np.isfinite(log_det_frame)
+        w, log_det_local = to_local(features.local, z)
+        supported &= np.isfinite(log_det_local)
         w = np.where(supported[..., None], w, 0.0)
         log_q = self._in_rows(self.network.log_density, w, summary)
-        log_det = np.where(supported, log_det_frame, 0.0) - self.prior.log_det_jacobian(z)
+        log_det = np.where(supported, log_det_local, 0.0) - self.prior.log_det_jacobian(z)
         return np.where(supported, log_q + log_det, -np.inf)
 
     def summary_features(
-        self, recording: Recording | Sequence[Recording] | Recordings
+        self, recording: Recording | Sequence[Recording] | Batch
     ) -> Float32[np.ndarray, "dataset feature"]:
         """What the summary network makes of recordings; one row for each."""
         recordings, _ = self.as_recordings(recording)
         return np.concatenate([summary for *_, summary in self.blocks(recordings)])
 
-    def statistics(self, recording: Recording | Sequence[Recording] | Recordings) -> pd.DataFrame:
+    def statistics(self, recording: Recording | Sequence[Recording] | Batch) -> pd.DataFrame:
         """Named summary statistics of recordings; one row for each (see `models.statistics.STATISTICS`)."""
         recordings, _ = self.as_recordings(recording)
         values = summary_statistics(recordings, compress(recordings))
         return pd.DataFrame(values, columns=list(STATISTICS), index=pd.Index(recordings.names, name="recording"))
 
-    def as_recordings(self, recording: Recording | Sequence[Recording] | Recordings) -> tuple[Recordings, bool]:
-        """Recordings in one form, and whether it was a single one.
+    def as_recordings(self, recording: Recording | Cell | Sequence[Recording | Cell] | Batch) -> tuple[Batch, bool]:
+        """Single sweeps in one form, and whether it was a single one.
 
         Raises:
-            ValueError: If one has another sampling interval or length than the network knows.
+            LeakyflowError: If one has another sampling interval or length than the network knows, or is a cell of
+                several sweeps.
         """
-        single = isinstance(recording, Recording)
-        if isinstance(recording, Recordings):
-            recordings = recording
-        else:
-            recordings = Recordings.from_list([recording] if isinstance(recording, Recording) else recording)
-        if not len(recordings):
-            raise ValueError("At least one recording is needed, got none.")
+        if isinstance(recording, Sequence | Batch) and not len(recording):
+            raise LeakyflowError("At least one recording is needed, got none.")
+        single, recordings = isinstance(recording, Recording | Cell), Batch.of(recording)
+        if recordings.n_cells < len(recordings):
+            raise LeakyflowError(
+                f"The network `{self.name}` takes single sweeps, got {recordings.n_cells} cells of {len(recordings)} "
+                "sweeps together. Pass one sweep of each; `sample` takes whole cells."
+            )
         shortest, longest = self.duration
         if abs(recordings.dt - self.dt) > 1e-9:
-            raise ValueError(
+            raise LeakyflowError(
                 f"The network `{self.name}` takes recordings at dt={self.dt:g} ms, got dt={recordings.dt:g} ms. "
                 f"Read the file with dt={self.dt:g}."
             )
         durations = recordings.n_samples * recordings.dt
         bad = (durations < shortest - 1e-6) | (durations > longest + 1e-6)
         if bad.any():
-            raise ValueError(
+            raise LeakyflowError(
                 f"The network `{self.name}` takes recordings of {shortest:g} to {longest:g} ms, got "
                 f"{durations[bad][0]:g} ms ({bad.sum()} of {bad.size} recordings; first: "
-                f"{recordings.names[bad.argmax()] or bad.argmax()}). Choose a window with start= and stop=."
+                f"{recordings.names[bad.argmax()] or bad.argmax()}). Choose a window with start= and stop=.",
+                argument=("start", "stop"),
             )
         return recordings, single
 
     def blocks(
-        self, recordings: Recordings, *, progress: bool = False
-    ) -> Iterator[tuple[slice, Recordings, Features, np.ndarray]]:
+        self, recordings: Batch, *, progress: bool = False
+    ) -> Iterator[tuple[slice, Batch, Features, np.ndarray]]:
         """Go through recordings in bounded memory: their places, themselves, their features and summaries."""
         starts = range(0, len(recordings), BLOCK)
         for first in track(starts, "sampling", disable=not progress, transient=True):
@@ -250,12 +329,31 @@ class Posterior:
 
         return keras.tree.map_structure(joined, *parts)
 
-    def _check_finite(self, values: np.ndarray, recordings: Recordings) -> None:
+    def _check_finite(self, values: np.ndarray, recordings: Batch) -> None:
         bad = ~np.isfinite(values).all(axis=(1, 2))
         if bad.any():
             first = bad.argmax()
-            raise ValueError(
+            raise LeakyflowError(
                 f"The network `{self.name}` gave draws that are not finite for {bad.sum()} of {bad.size} recordings "
                 f"(first: {recordings.names[first] or first}). They are far from everything it was trained on; check "
                 "units, window and spikes, or train a network with a wider prior."
             )
+
+
+def _log_evidence(draws: Draws, names: tuple[str, ...]) -> Float64[np.ndarray, " dataset"]:
+    table = draws.diagnostics
+    if table is None or tuple(table.index) != names:
+        raise LeakyflowError(
+            f"`draws` must be of the same {len(names)} recordings, got "
+            f"{'draws without diagnostics' if table is None else f'those of {len(table)} others'}. Pass what `sample` "
+            "gave for these recordings.",
+            argument="draws",
+        )
+    evidence = table["log_evidence"].to_numpy(np.float64)
+    if not np.isfinite(evidence).all():
+        raise LeakyflowError(
+            f"The evidence must be known, and is not for {np.sum(~np.isfinite(evidence))} of {len(names)} recordings: "
+            "their draws are uncorrected. Take `log_prob`, or sample with correct=True.",
+            argument="draws",
+        )
+    return evidence

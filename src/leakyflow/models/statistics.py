@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int
 
+from leakyflow.likelihood.blocks import in_blocks
+from leakyflow.likelihood.sufficient import Sufficient
 from leakyflow.models.least_squares import Regression, least_squares, predicted_at_spikes
-from leakyflow.recordings.recording import Recordings
-from leakyflow.reference.blocks import in_blocks
-from leakyflow.reference.sufficient import Sufficient
+from leakyflow.recordings.batch import Batch
 
 __all__ = ["STATISTICS", "descriptive_statistics", "loose_fit", "summary_statistics"]
 
@@ -54,7 +54,7 @@ STATISTICS = {
 }
 
 
-def summary_statistics(recordings: Recordings, sufficient: Sufficient) -> Float64[np.ndarray, "dataset statistic"]:
+def summary_statistics(recordings: Batch, sufficient: Sufficient) -> Float64[np.ndarray, "dataset statistic"]:
     """Compute the `STATISTICS`, in their order.
 
     Args:
@@ -70,12 +70,12 @@ def summary_statistics(recordings: Recordings, sufficient: Sufficient) -> Float6
     return np.stack([parts[name] for name in STATISTICS], axis=-1)
 
 
-def descriptive_statistics(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
+def descriptive_statistics(recordings: Batch) -> dict[str, Float64[np.ndarray, " dataset"]]:
     """Those of the `STATISTICS` that describe spikes, voltage and current without any model."""
     return _spike_statistics(recordings) | _moments(recordings)
 
 
-def _spike_statistics(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
+def _spike_statistics(recordings: Batch) -> dict[str, Float64[np.ndarray, " dataset"]]:
     r, dt = recordings, recordings.dt
     n = len(r)
     valid = r.valid
@@ -115,7 +115,7 @@ def _mean_and_sd(
     return mean, np.sqrt(np.bincount(group, (values - mean[group]) ** 2, minlength=n) / count)
 
 
-def _moments(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
+def _moments(recordings: Batch) -> dict[str, Float64[np.ndarray, " dataset"]]:
     traces = (recordings.V, recordings.I, recordings.spikes | recordings.refractory, recordings.n_samples)
     return in_blocks(lambda rows: _block_moments(*(value[rows] for value in traces)), len(recordings))
 

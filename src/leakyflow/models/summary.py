@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32, Int
 from leakyflow.models.backend import Tensor, bf, serializable
 from leakyflow.models.config import SummaryConfig
 from leakyflow.models.recurrent import last_state
-from leakyflow.recordings.recording import Recordings
+from leakyflow.recordings.batch import Batch
 
 __all__ = ["CHANNELS", "RecordingSummary", "Standardize", "trace_channels"]
 
@@ -46,9 +46,9 @@ class Standardize(keras.layers.Layer):
 class RecordingSummary(bf.networks.SummaryNetwork):
     """The summary network of all three kinds.
 
-    Its input is a dictionary: "frame" (features of the local coordinates), and, as the configuration asks,
+    Its input is a dictionary: "local" (features of the local coordinates), and, as the configuration asks,
     "statistics", or "trace" of shape (dataset, channel, time), with the `CHANNELS`, and its "n_samples" of shape
-    (dataset, 1). The summary is the last dense layer of each branch, followed by the frame.
+    (dataset, 1). The summary is the last dense layer of each branch, followed by those features.
 
     Args:
         summary: Settings, as `SummaryConfig` takes them.
@@ -65,7 +65,7 @@ class RecordingSummary(bf.networks.SummaryNetwork):
         super().__init__(**kwargs)
         self.summary = summary
         self.settings = SummaryConfig(**summary)
-        self.standardize = {"frame": Standardize(name="standardize_frame")}
+        self.standardize = {"local": Standardize(name="standardize_local")}
         self.branches = {}
         if self.settings.statistics:
             self.standardize["statistics"] = Standardize(name="standardize_statistics")
@@ -92,31 +92,31 @@ class RecordingSummary(bf.networks.SummaryNetwork):
         """Build every branch; shapes are those of the inputs."""
         for name, layer in self.standardize.items():
             layer.build((1, 2) if name == "trace" else input_shape[name])
-        n_frame = input_shape["frame"][-1]
+        n_local = input_shape["local"][-1]
         if self.settings.statistics:
-            self.branches["statistics"].build((None, input_shape["statistics"][-1] + n_frame))
+            self.branches["statistics"].build((None, input_shape["statistics"][-1] + n_local))
         if self.settings.trace:
             units = self.settings.lstm_units
             self.recurrent[0].build((None, None, len(CHANNELS) * self.settings.patch + 1))
             self.recurrent[1].build((None, None, units))
-            self.branches["trace"].build((None, units + n_frame))
+            self.branches["trace"].build((None, units + n_local))
         self.built = True
 
     def compute_output_shape(self, input_shape: dict[str, tuple[int, ...]]) -> tuple[int, int]:  # noqa: D102
-        batch, n_frame = input_shape["frame"]
-        return batch, n_frame + len(self.branches) * self.settings.widths[-1]
+        batch, n_local = input_shape["local"]
+        return batch, n_local + len(self.branches) * self.settings.widths[-1]
 
     def call(self, x: dict[str, Tensor], **kwargs: Any) -> Tensor:
         """Summarize; the output has shape (dataset, summary)."""
-        frame = self.standardize["frame"](x["frame"])
+        local = self.standardize["local"](x["local"])
         parts = []
         if self.settings.statistics:
             statistics = self.standardize["statistics"](x["statistics"])
-            parts.append(self.branches["statistics"](keras.ops.concatenate([statistics, frame], axis=-1)))
+            parts.append(self.branches["statistics"](keras.ops.concatenate([statistics, local], axis=-1)))
         if self.settings.trace:
             state = self._read(x["trace"], x["n_samples"])
-            parts.append(self.branches["trace"](keras.ops.concatenate([state, frame], axis=-1)))
-        return keras.ops.concatenate([*parts, frame], axis=-1)
+            parts.append(self.branches["trace"](keras.ops.concatenate([state, local], axis=-1)))
+        return keras.ops.concatenate([*parts, local], axis=-1)
 
     def _read(self, trace: Tensor, n_samples: Tensor) -> Tensor:
         """Last state of the LSTM at the end of each recording."""
@@ -132,7 +132,7 @@ class RecordingSummary(bf.networks.SummaryNetwork):
 
 
 def trace_channels(
-    recordings: Recordings, n_time: int, patch: int, rows: Int[np.ndarray, "*dataset"] | None = None
+    recordings: Batch, n_time: int, patch: int, rows: Int[np.ndarray, "*dataset"] | None = None
 ) -> dict[str, Float32[np.ndarray, "*dataset channel time"] | Float32[np.ndarray, "*dataset 1"]]:
     """Inputs that hold the raw trace: its channels, padded to whole patches of at least n_time samples, and its length.
 

@@ -7,12 +7,14 @@ import numpy as np
 from jaxtyping import Float32, Int
 from rich.progress import track
 
-from leakyflow.models.frame import to_frame
+from leakyflow.errors import LeakyflowError
+from leakyflow.models.local import to_local
 from leakyflow.models.network import Network
 from leakyflow.models.summary import trace_channels
-from leakyflow.recordings.recording import Recordings
+from leakyflow.recordings.batch import Batch
+from leakyflow.seeds import stream
 from leakyflow.simulator.dataset import CHUNK, Dataset
-from leakyflow.training.steps import Batch
+from leakyflow.training.steps import TrainingBatch
 
 __all__ = ["Examples", "prepare", "training_batches"]
 
@@ -26,7 +28,7 @@ class Examples(NamedTuple):
     network: Network
     w: Float32[np.ndarray, "dataset param"]  # local coordinates of the true parameters
     arrays: dict[str, Float32[np.ndarray, "dataset feature"]]  # features of the recordings
-    recordings: Recordings | None  # only where the network reads the raw trace
+    recordings: Batch | None  # only where the network reads the raw trace
 
     @property
     def n(self) -> int:
@@ -38,7 +40,7 @@ class Examples(NamedTuple):
         recordings = None if self.recordings is None else self.recordings.take(rows)
         self.network.adapt({name: value[rows] for name, value in self.arrays.items()}, recordings)
 
-    def batch(self, rows: Int[np.ndarray, "*step row"]) -> Batch:
+    def batch(self, rows: Int[np.ndarray, "*step row"]) -> TrainingBatch:
         """What BayesFlow's approximator takes; the rows of several steps give their batches along a leading axis."""
         arrays = {name: value[rows] for name, value in self.arrays.items()}
         if self.recordings is not None:
@@ -57,7 +59,7 @@ def training_batches(
 ) -> Int[np.ndarray, "step batch"]:
     """The rows of each step of an epoch, in an order that depends on seed and epoch alone; the rest is left out."""
     n_steps = len(rows) // batch_size
-    order = np.random.default_rng([seed, epoch]).permutation(rows)
+    order = np.random.default_rng(stream(seed, "order", epoch)).permutation(rows)
     return order[: n_steps * batch_size].reshape(n_steps, batch_size)
 
 
@@ -73,15 +75,15 @@ def prepare(network: Network, dataset: Dataset, *, n: int, progress: bool = Fals
     Raises:
         ValueError: If a recording's true parameters have no density in its local coordinates.
     """
-    z = network.simulator.parameters.to_unconstrained(dataset.parameters(slice(n)))
+    z = network.simulator.prior.to_unconstrained(dataset.parameters(slice(n)))
     w, parts = [], []
     for first in track(range(0, n, CHUNK), "summarizing", transient=True, disable=not progress):
         rows = slice(first, min(first + CHUNK, n))
         features = network.features(dataset.recordings(rows))
-        local, log_det = to_frame(features.frame, z[rows][:, None])
+        local, log_det = to_local(features.local, z[rows][:, None])
         bad = ~np.isfinite(log_det)
         if bad.any():
-            raise ValueError(
+            raise LeakyflowError(
                 f"{bad.sum()} recordings between {rows.start} and {rows.stop} contradict their own parameters: the "
                 "dataset was damaged, or made by another version. Simulate it again."
             )

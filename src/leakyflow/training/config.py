@@ -14,6 +14,7 @@ import tomli_w
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from leakyflow.errors import LeakyflowError
 from leakyflow.models.config import NetworkConfig
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.distributions import Distribution
@@ -54,9 +55,9 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         if self.schedule == "exponential" and self.final_rate == 0:
-            raise ValueError("`final_rate` must be positive for an exponential schedule, got 0.")
+            raise LeakyflowError("`final_rate` must be positive for an exponential schedule, got 0.")
         if self.batch_size > self.n_training:
-            raise ValueError(
+            raise LeakyflowError(
                 f"`batch_size` must not exceed the training set, got {self.batch_size} > {self.n_training} recordings."
             )
 
@@ -103,7 +104,12 @@ class Config:
 
 
 def presets() -> tuple[str, ...]:
-    """Names of the presets."""
+    """Names of the presets.
+
+    Example:
+        >>> presets()
+        ('lif', 'lstm', 'quick', 'standard')
+    """
     folder = resources.files("leakyflow.training") / "presets"
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
@@ -121,14 +127,14 @@ def load_config(source: str | Path) -> Config:
         ValueError: If the file is not TOML, or a key or value in it is not understood.
 
     Example:
-        >>> load_config("standard").simulator.parameters.inferred
+        >>> load_config("standard").simulator.prior.inferred
         ('tau', 'V_rest', 'C', 'V_th')
     """
     try:
         return TypeAdapter(Config).validate_python(_read(source))
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()[:5]]
-        raise ValueError(f"The configuration {source} is not understood:\n" + "\n".join(lines)) from None
+        raise LeakyflowError(f"The configuration {source} is not understood:\n" + "\n".join(lines)) from None
 
 
 def _read(source: str | Path) -> dict[str, Any]:
@@ -144,12 +150,12 @@ def _read(source: str | Path) -> dict[str, Any]:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{source} is not a TOML file: {error}.") from error
+        raise LeakyflowError(f"{source} is not a TOML file: {error}.") from error
     base = tables.pop("base", None)
     if base is None:
         return tables
     if base not in presets():
-        raise ValueError(f"`base` in {source} must be one of the presets {', '.join(presets())}, got {base!r}.")
+        raise LeakyflowError(f"`base` in {source} must be one of the presets {', '.join(presets())}, got {base!r}.")
     return _laid_over(_read(base), tables)
 
 
@@ -158,7 +164,7 @@ def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     merged = below | above
     for key, value in above.items():
         if isinstance(value, dict) and isinstance(below.get(key), dict):
-            merged[key] = below[key] | value if key == "parameters" else _laid_over(below[key], value)
+            merged[key] = below[key] | value if key == "prior" else _laid_over(below[key], value)
     return merged
 
 

@@ -12,21 +12,36 @@ import numpy as np
 from jaxtyping import Float32, Int
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from leakyflow.errors import LeakyflowError
+from leakyflow.files import replacing
 from leakyflow.models.backend import bf
 from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
+from leakyflow.revision import revisions
+from leakyflow.schema import Spec, load_arrays
 from leakyflow.simulator.dataset import Dataset
 from leakyflow.training.batches import Examples, prepare, training_batches
 from leakyflow.training.config import Config, TrainingConfig, load_config
-from leakyflow.training.run import CONFIG, HISTORY, LAST, NETWORK, RECORD, load_posterior, replacing, versions
+from leakyflow.training.run import (
+    COLUMNS,
+    CONFIG,
+    HISTORY,
+    LAST,
+    NETWORK,
+    RECORD,
+    Record,
+    check_formulas,
+    load_posterior,
+    versions,
+)
 from leakyflow.training.schedule import Schedule
 from leakyflow.training.steps import Steps, compiled_steps
 
 __all__ = ["Run", "fit_network", "give_optimizer", "in_calls", "train"]
 
 History = list[dict[str, float]]
-COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
 TENSORBOARD = "tensorboard"  # within a run's folder
+CURE = "Train in another folder."
 EVERY = 50  # steps between two points of the live view
 # Steps that are compiled into one call: as many as their batches fit into this memory, and no more than this.
 BYTES_TOGETHER, MOST_TOGETHER = 2**25, 64
@@ -54,7 +69,7 @@ def train(
     """Train a network, or continue where an interrupted run stopped.
 
     A run may be interrupted at any moment, killed too. Resumed, it ends with the weights of an uninterrupted one. All
-    devices of JAX share each batch, if its size allows: graphics cards, or as many processor cores as the environment
+    devices of JAX share each batch, if its size allows: graphics cards, or as many CPUs as the environment
     variable JAX_NUM_CPU_DEVICES says before JAX is imported (the command line sets it); their number changes rounding.
 
     Args:
@@ -74,6 +89,15 @@ def train(
             `resume` is False or the settings are others, or the loss is not finite.
         FileNotFoundError: If there is nothing to resume.
         ModuleNotFoundError: If `tensorboard` is True and the extra is not installed.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> import leakyflow as lf
+        >>> config = lf.load_config("quick")
+        >>> config = replace(config, training=replace(config.training, n_simulations=2000, epochs=1))
+        >>> run = train(config, lf.make_dataset(config, 2000, seed=1), out="runs/tiny")
+        >>> len(run.history), run.posterior.names
+        (1, ('tau', 'V_rest', 'C', 'V_th'))
     """
     folder = Path(out)
     _check(config, dataset, folder, resume)
@@ -167,7 +191,7 @@ def _validation(steps: Steps, examples: Examples, rows: Int[np.ndarray, " row"],
 
 def _check_finite(loss: float, val_loss: float, epoch: int) -> None:
     if not (np.isfinite(loss) and np.isfinite(val_loss)):
-        raise ValueError(
+        raise LeakyflowError(
             f"The loss must stay finite, got {loss} in training and {val_loss} in validation at epoch {epoch + 1}. "
             "Lower `learning_rate` or set `gradient_clip`, and train in another folder; epochs so far are kept."
         )
@@ -186,14 +210,16 @@ class Checkpoint:
         self.folder = folder
         self.history: History = []
         if (folder / LAST).is_file():
-            with np.load(folder / LAST, allow_pickle=False) as last:
-                self.history = json.loads(str(last["history"]))
-                for i, variable in enumerate(self._variables()):
-                    variable.assign(last[f"variable_{i}"])
+            arrays = {name: keras.ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
+            specs = {name: Spec(array.dtype, array.shape) for name, array in arrays.items()}
+            last = load_arrays(folder / LAST, {"history": Spec(np.float64, (None, len(COLUMNS)))} | specs, cure=CURE)
+            self.history = [dict(zip(COLUMNS, row, strict=True)) for row in last["history"].tolist()]
+            for name, variable in self._variables().items():
+                variable.assign(last[name])
 
-    def _variables(self) -> list[Any]:
+    def _variables(self) -> dict[str, Any]:
         model = self.network.approximator
-        return [*model.variables, *model.optimizer.variables]
+        return {f"variable_{i}": value for i, value in enumerate([*model.variables, *model.optimizer.variables])}
 
     def save(self, row: dict[str, float]) -> None:
         """Finish an epoch. Each file is replaced whole; killed in between, the epoch is done again."""
@@ -206,11 +232,10 @@ class Checkpoint:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(self.history)
-        arrays: dict[str, Any] = {
-            f"variable_{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._variables())
-        }
+        arrays = {name: keras.ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
+        history = np.array([[row[name] for name in COLUMNS] for row in self.history], np.float64)
         with replacing(self.folder / LAST) as path:
-            np.savez(path, history=np.array(json.dumps(self.history)), **arrays)
+            np.savez(path, history=history, **arrays)
 
     def stalled(self, patience: int) -> bool:
         """Whether the validation loss has not improved for so many epochs; 0 is endless patience."""
@@ -256,12 +281,12 @@ def _progress(shown: bool) -> Progress:
 
 def _check(config: Config, dataset: Dataset, folder: Path, resume: bool) -> None:
     if dataset.config != config.simulator:
-        raise ValueError(
+        raise LeakyflowError(
             "The dataset must be drawn from the configuration's own simulator settings, and was drawn from others. "
             "Make one with make_dataset(config, ...), or train with the configuration it was made with."
         )
     if len(dataset) < config.training.n_simulations:
-        raise ValueError(
+        raise LeakyflowError(
             f"The dataset must hold n_simulations={config.training.n_simulations} recordings, got {len(dataset)}. "
             "Simulate more, or lower `n_simulations`."
         )
@@ -269,22 +294,28 @@ def _check(config: Config, dataset: Dataset, folder: Path, resume: bool) -> None
     if resume and not begun:
         raise FileNotFoundError(f"No run to resume in {folder}. Start it without resume (--resume).")
     if begun and not resume:
-        raise ValueError(f"{folder} already holds a run. Continue it with resume (--resume), or choose another folder.")
+        raise LeakyflowError(
+            f"{folder} already holds a run. Continue it with resume (--resume), or choose another folder."
+        )
     if begun and (found := load_config(folder / CONFIG)).hash != config.hash:
-        raise ValueError(
+        raise LeakyflowError(
             f"The run in {folder} has other settings (fingerprint {found.hash}, here {config.hash}). Resume it with "
             f"its own {CONFIG}, or choose another folder."
         )
+    if (folder / RECORD).is_file() or (folder / LAST).is_file():
+        check_formulas(folder)
 
 
 def _record(folder: Path, config: Config, dataset: Dataset, **state: Any) -> None:
-    record = state | {
+    record: Record = {
+        **state,  # type: ignore[typeddict-item]
         "name": config.name,
         "config": config.hash,
         "seed": config.training.seed,
         "dataset_seed": dataset.seed,
         "backend": keras.backend.backend(),
         "versions": versions(),
+        "revisions": revisions("network"),
     }
     with replacing(folder / RECORD) as path:
         path.write_text(json.dumps(record, indent=2) + "\n")

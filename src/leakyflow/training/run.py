@@ -7,44 +7,65 @@ network.weights.h5  the best network so far, by validation loss
 run.json            state, seed, versions, losses
 """
 
-import json
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import keras
+from typing_extensions import TypedDict
 
+from leakyflow.errors import LeakyflowError
 from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
+from leakyflow.revision import outdated
+from leakyflow.schema import load_json
 from leakyflow.training.config import load_config
 
 __all__ = [
+    "COLUMNS",
     "CONFIG",
     "HISTORY",
     "LAST",
     "NETWORK",
     "RECORD",
+    "Record",
+    "check_formulas",
     "load_posterior",
     "read_record",
-    "replacing",
     "shipped",
     "trained",
     "versions",
 ]
 
 CONFIG, HISTORY, LAST, NETWORK, RECORD = "config.toml", "history.csv", "last.npz", "network.weights.h5", "run.json"
+COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")  # of the history
 # Networks that come with the package: folders of runs, without what only training needs.
 SHIPPED = Path(__file__).parent.parent / "networks"
+LARGEST_RECORD = 2**20  # bytes
+
+
+class Record(TypedDict, total=False):
+    """What a run says of itself."""
+
+    state: Literal["running", "finished"]
+    best_epoch: int
+    val_loss: float
+    name: str
+    config: str  # fingerprint of the settings
+    seed: int
+    dataset_seed: int
+    backend: str
+    versions: dict[str, str]  # of what it was made with
+    revisions: dict[str, int]  # of the formulas that it depends on
+    held_out: dict[str, float]  # of a network that ships: log density of the truth, on simulations of its own
 
 
 def load_posterior(source: str | Path) -> Posterior:
     """Load a trained network.
 
     Args:
-        source: Folder of a training run, or the name of a network that ships: "recording", "standard" or "lstm".
+        source: Folder of a training run, or the name of a network that ships: "lif", "standard" or "lstm".
 
     Returns:
         The posterior by the run's best network, be the run finished or not.
@@ -53,17 +74,23 @@ def load_posterior(source: str | Path) -> Posterior:
         FileNotFoundError: If there is no such folder, and no such network.
         ValueError: If the folder holds no network, or one that this version cannot read. Only numbers are read
             from it: loading never executes code.
+
+    Example:
+        >>> posterior = load_posterior("standard")
+        >>> posterior.names, posterior.dt, posterior.duration
+        (('tau', 'V_rest', 'C', 'V_th'), 0.2, (100.0, 500.0))
     """
     folder = trained(source)
+    check_formulas(folder)
     config = load_config(folder / CONFIG)
     network = Network(config.network, config.simulator, seed=None)
     try:
         network.load_weights(folder / NETWORK)
-    except (ValueError, OSError, KeyError) as error:
-        made_with = read_record(folder).get("versions", {})
-        raise ValueError(
-            f"The weights in {folder / NETWORK} do not fit {folder / CONFIG}: {str(error).splitlines()[0]} "
-            f"They were written with {made_with}; here is {versions()}."
+    except LeakyflowError as error:
+        made_with = read_record(folder).get("versions", "another version")
+        raise LeakyflowError(
+            f"The weights in {folder / NETWORK} do not fit {folder / CONFIG}: {error} They were written with "
+            f"{made_with}; here is {versions()}."
         ) from error
     return Posterior(network, name=config.name, folder=folder)
 
@@ -85,7 +112,7 @@ def trained(source: str | Path) -> Path:
         )
     missing = [name for name in (CONFIG, NETWORK) if not (folder / name).is_file()]
     if missing:
-        raise ValueError(
+        raise LeakyflowError(
             f"{folder} holds no trained network: {' and '.join(missing)} missing. Pass the folder that "
             "`leakyflow train --out` wrote; a run has a network from its first epoch on."
         )
@@ -97,10 +124,32 @@ def shipped() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{NETWORK}"))
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """What a run says of itself; empty where it has not begun."""
+def read_record(folder: Path) -> Record:
+    """What a run says of itself; empty where it has not begun.
+
+    Raises:
+        ValueError: If it says something else than it may.
+    """
     path = folder / RECORD
-    return json.loads(path.read_text()) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    return load_json(path, Record, most=LARGEST_RECORD, cure="Copy the folder again from its source, or train again.")
+
+
+def check_formulas(folder: Path) -> None:
+    """Refuse a network that was trained by other formulas than those it would be used with.
+
+    Raises:
+        ValueError: If a formula has another revision, or the record of the run does not say which they had.
+    """
+    record = read_record(folder)
+    if differing := outdated("network", record.get("revisions")):
+        made_with = record.get("versions", {}).get("leakyflow", "of another version")
+        raise LeakyflowError(
+            f"The network in {folder} was trained by other formulas than this version's: {differing}. Its answers "
+            f"would be wrong here. Train it again with\n  leakyflow train --config {folder / CONFIG} --out FOLDER\n"
+            f"or use it with the leakyflow that made it ({made_with})."
+        )
 
 
 def versions() -> dict[str, str]:
@@ -109,14 +158,3 @@ def versions() -> dict[str, str]:
     backend = keras.backend.backend()  # a package, some of which are installed under other names
     versions = {name: metadata.version(name) for name in names} | {backend: import_module(backend).__version__}
     return {"python": platform.python_version()} | versions
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to, beside the real one; it takes the real one's place once it is whole."""
-    scratch = path.with_name(f".new.{path.name}")  # with its suffix, by which some writers choose a format
-    try:
-        yield scratch
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)

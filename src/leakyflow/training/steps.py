@@ -9,20 +9,20 @@ from jaxtyping import Float
 
 from leakyflow.models.backend import DEVICES, bf
 
-__all__ = ["Batch", "Steps", "compiled_steps", "most_even"]
+__all__ = ["Steps", "TrainingBatch", "compiled_steps", "most_even"]
 
-Batch = dict[str, Any]  # what BayesFlow's approximator takes
+TrainingBatch = dict[str, Any]  # what BayesFlow's approximator takes
 
 
 class Steps(ABC):
     """A compiled approximator in training; its variables are up to date after `store`."""
 
     @abstractmethod
-    def train(self, batches: Batch) -> Any:
+    def train(self, batches: TrainingBatch) -> Any:
         """Take a step for each batch, along a leading axis; the losses, of shape (step,), may be computed later."""
 
     @abstractmethod
-    def validate(self, batch: Batch) -> float:
+    def validate(self, batch: TrainingBatch) -> float:
         """Loss of a batch."""
 
     @abstractmethod
@@ -72,7 +72,7 @@ class _JaxSteps(Steps):
             lambda variable: jax.device_put(np.array(variable), everywhere), self.variables, is_leaf=_is_variable
         )
 
-        def step(state: Any, batch: Batch) -> tuple[Any, Any]:
+        def step(state: Any, batch: TrainingBatch) -> tuple[Any, Any]:
             trainable, other, optimizer, metrics = state
             gradient = jax.value_and_grad(model.stateless_compute_metrics, has_aux=True)
             (loss, (_, other, metrics)), slopes = gradient(trainable, other, metrics, batch, stage="training")
@@ -81,7 +81,7 @@ class _JaxSteps(Steps):
             trainable, optimizer = model.optimizer.stateless_apply(optimizer, slopes, trainable)
             return (trainable, other, optimizer, metrics), loss
 
-        def loss(state: Any, batch: Batch) -> Any:
+        def loss(state: Any, batch: TrainingBatch) -> Any:
             trainable, other, _, metrics = state
             return model.stateless_compute_metrics(trainable, other, metrics, batch, stage="validation")[0]
 
@@ -100,11 +100,11 @@ class _JaxSteps(Steps):
         self._train = jax.jit(scan, donate_argnums=0)
         self._loss, self._shared_loss = jax.jit(loss), jax.jit(shared)
 
-    def train(self, batches: Batch) -> Any:
+    def train(self, batches: TrainingBatch) -> Any:
         self.state, losses = self._train(self.state, batches)
         return losses
 
-    def validate(self, batch: Batch) -> float:
+    def validate(self, batch: TrainingBatch) -> float:
         even = len(batch["inference_variables"]) % self.mesh.size == 0
         return float((self._shared_loss if even else self._loss)(self.state, batch))
 
@@ -133,13 +133,13 @@ class _KerasSteps(Steps):
         self.train_step = train_step
         self.test_step = test_step
 
-    def train(self, batches: Batch) -> Float[np.ndarray, " step"]:
+    def train(self, batches: TrainingBatch) -> Float[np.ndarray, " step"]:
         batches = keras.tree.map_structure(keras.ops.convert_to_tensor, batches)
         n_steps = len(batches["inference_variables"])
         steps = (keras.tree.map_structure(lambda values: values[i], batches) for i in range(n_steps))  # noqa: B023
         return np.array([float(self.train_step(batch)["loss"]) for batch in steps])
 
-    def validate(self, batch: Batch) -> float:
+    def validate(self, batch: TrainingBatch) -> float:
         return float(self.test_step(keras.tree.map_structure(keras.ops.convert_to_tensor, batch))["loss"])
 
     def store(self) -> None:

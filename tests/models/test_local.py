@@ -1,23 +1,26 @@
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
 
-from leakyflow.models.frame import (
-    Frame,
+from leakyflow.likelihood.sufficient import compress
+from leakyflow.models import local as local_module
+from leakyflow.models.local import (
+    LocalCoordinates,
     _laplace_solver,
-    frame_features,
-    from_frame,
-    laplace_frame,
-    prior_frame,
-    to_frame,
+    coordinate_features,
+    from_local,
+    laplace_coordinates,
+    prior_coordinates,
+    to_local,
 )
-from leakyflow.recordings.recording import Recording, Recordings
-from leakyflow.reference.sufficient import compress
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.config import SimulatorConfig
-from leakyflow.simulator.distributions import LogNormal, Normal
-from leakyflow.simulator.prior import Prior
+from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
+from leakyflow.simulator.prior import Prior, ReadOff
 from tests.cases import DT, NEURON, PRIORS, STANDARD, STIMULI, recorded, simulated, simulator, stimulated
 
 N = 1000
@@ -28,8 +31,8 @@ class Simulated(NamedTuple):
     """Simulations from a prior and their frames."""
 
     prior: Prior
-    recordings: Recordings
-    frame: Frame
+    recordings: Batch
+    local: LocalCoordinates
     z: np.ndarray  # prior scores of the truth, (dataset, param)
     w: np.ndarray  # their local coordinates
     spiking: np.ndarray
@@ -38,14 +41,14 @@ class Simulated(NamedTuple):
 def simulate_and_frame(name: str) -> Simulated:
     config = simulator(name)
     theta, recordings = simulated(config, N)
-    frame = laplace_frame(config.parameters, compress(recordings))
-    z = config.parameters.to_unconstrained(theta)
+    local = laplace_coordinates(config.prior, compress(recordings))
+    z = config.prior.to_unconstrained(theta)
     return Simulated(
-        config.parameters,
+        config.prior,
         recordings,
-        frame,
+        local,
         z,
-        to_frame(frame, z[:, None])[0][:, 0],
+        to_local(local, z[:, None])[0][:, 0],
         recordings.spikes.any(1),
     )
 
@@ -60,37 +63,37 @@ def standard() -> Simulated:
     return simulate_and_frame("standard")
 
 
-def part(frame: Frame, index: slice) -> Frame:
-    return Frame._make(value[index] for value in frame)
+def part(local: LocalCoordinates, index: slice) -> LocalCoordinates:
+    return LocalCoordinates._make(value[index] for value in local)
 
 
 def test_from_frame_inverts_to_frame(case):
     w = RNG.normal(size=(N, 20, case.prior.n_inferred))
-    z, log_det = from_frame(case.frame, w)
-    again, log_det_again = to_frame(case.frame, z)
+    z, log_det = from_local(case.local, w)
+    again, log_det_again = to_local(case.local, z)
     np.testing.assert_allclose(again, w, atol=1e-9)
     np.testing.assert_allclose(log_det_again, log_det, atol=1e-9)
-    np.testing.assert_allclose(from_frame(case.frame, case.w[:, None])[0][:, 0], case.z, atol=1e-9)
+    np.testing.assert_allclose(from_local(case.local, case.w[:, None])[0][:, 0], case.z, atol=1e-9)
 
 
 def test_log_det_is_that_of_finite_differences(case):
     index, step = slice(0, 100), 1e-5
-    frame, z = part(case.frame, index), case.z[index]
+    local, z = part(case.local, index), case.z[index]
     nudges = step * np.concatenate([np.eye(z.shape[-1]), -np.eye(z.shape[-1])])
-    w, _ = to_frame(frame, z[:, None] + nudges)
+    w, _ = to_local(local, z[:, None] + nudges)
     jacobian = (w[:, : z.shape[-1]] - w[:, z.shape[-1] :]) / (2 * step)
-    _, log_det = to_frame(frame, z[:, None])
+    _, log_det = to_local(local, z[:, None])
     # A score closer to its bound than the step has no difference to both sides.
-    clear = (z - frame.bound > 1e-3).all(1)
+    clear = (z - local.bound > 1e-3).all(1)
     assert clear.mean() > 0.8
     np.testing.assert_allclose(log_det[clear, 0], np.linalg.slogdet(jacobian)[1][clear], atol=1e-4)
 
 
 def test_centre_root_and_features_are_finite_and_the_root_is_positive_definite(case):
-    assert np.isfinite(case.frame.centre).all()
-    assert np.isfinite(frame_features(case.frame)).all()
-    assert np.linalg.eigvalsh(case.frame.root).min() > 0
-    np.testing.assert_allclose(case.frame.root, np.swapaxes(case.frame.root, 1, 2), atol=1e-14)
+    assert np.isfinite(case.local.centre).all()
+    assert np.isfinite(coordinate_features(case.local)).all()
+    assert np.linalg.eigvalsh(case.local.root).min() > 0
+    np.testing.assert_allclose(case.local.root, np.swapaxes(case.local.root, 1, 2), atol=1e-14)
 
 
 # What a Laplace approximation may miss where the posterior is not normal. A noisy threshold is skewed, for it
@@ -124,7 +127,7 @@ def test_local_coordinates_are_close_to_standard_normal(case, spiking):
 
 def test_local_coordinates_of_other_recordings_are_not(standard):
     """Frames and truths shuffled against each other."""
-    w, log_det = to_frame(standard.frame, np.roll(standard.z, 1, axis=0)[:, None])
+    w, log_det = to_local(standard.local, np.roll(standard.z, 1, axis=0)[:, None])
     w = w[np.isfinite(log_det)]
     assert np.all(np.max(list(excess(w).values()), axis=0) > 2 * ALLOWED["sd"])
 
@@ -132,13 +135,13 @@ def test_local_coordinates_of_other_recordings_are_not(standard):
 def test_score_below_its_bound_is_impossible(standard):
     axis = standard.prior.inferred.index("V_th")
     z = standard.z.copy()
-    z[:, axis] = standard.frame.bound[:, axis] - 1e-6
-    assert np.all(to_frame(standard.frame, z[:, None])[1] == -np.inf)
+    z[:, axis] = standard.local.bound[:, axis] - 1e-6
+    assert np.all(to_local(standard.local, z[:, None])[1] == -np.inf)
 
 
 def test_draws_stay_above_the_largest_voltage_survived(standard):
     axis = standard.prior.inferred.index("V_th")
-    z, _ = from_frame(standard.frame, 5 * RNG.normal(size=(N, 20, 4)))
+    z, _ = from_local(standard.local, 5 * RNG.normal(size=(N, 20, 4)))
     V_th = standard.prior.distributions["V_th"].from_unconstrained(z[..., axis])
     V_max = compress(standard.recordings).V_max
     assert np.all(V_th >= V_max[:, None] - 1e-9)
@@ -157,10 +160,10 @@ def test_threshold_of_a_silent_recording_has_its_truncated_prior(standard):
 def test_posterior_of_the_resting_potential_is_exact():
     """All else known, recordings are linear in V_rest with normal noise: the posterior is normal."""
     mean, sd = -72.0, 6.0
-    prior = Prior(NEURON._asdict() | {"V_rest": Normal(mean=mean, sd=sd), "V_th": 1000.0})
-    config = SimulatorConfig(dt=DT, duration=(100.0, 300.0), parameters=prior, stimuli=STIMULI)
+    prior = Prior(dict(NEURON) | {"V_rest": Normal(mean=mean, sd=sd), "V_th": 1000.0})
+    config = SimulatorConfig(dt=DT, duration=(100.0, 300.0), prior=prior, stimuli=STIMULI)
     theta, recordings = simulated(config, 300)
-    frame = laplace_frame(prior, compress(recordings))
+    local = laplace_coordinates(prior, compress(recordings))
     tau, C, noise = NEURON.tau, NEURON.C, NEURON.membrane_noise
     for i, recording in enumerate(recordings):
         V, I = recording.V.astype(float), recording.I.astype(float)
@@ -170,11 +173,11 @@ def test_posterior_of_the_resting_potential_is_exact():
         first = V[0] - tau / C * I[0]
         precision = 1 / sd**2 + len(steps) * DT / (noise * tau) ** 2 + 2 / (noise**2 * tau)
         centre = (mean / sd**2 + steps.sum() * DT / (noise * tau) ** 2 + first * 2 / (noise**2 * tau)) / precision
-        assert frame.centre[i, 0] == pytest.approx((centre - mean) / sd, abs=1e-7)
-        assert frame.root[i, 0, 0] == pytest.approx(precision**-0.5 / sd, rel=1e-7)
+        assert local.centre[i, 0] == pytest.approx((centre - mean) / sd, abs=1e-7)
+        assert local.root[i, 0, 0] == pytest.approx(precision**-0.5 / sd, rel=1e-7)
     z = prior.to_unconstrained(theta)[:, None]
-    assert stats.kstest(to_frame(frame, z)[0].ravel(), "norm").pvalue > 1e-3
-    assert stats.kstest(to_frame(frame, np.roll(z, 1, axis=0))[0].ravel(), "norm").pvalue < 1e-3
+    assert stats.kstest(to_local(local, z)[0].ravel(), "norm").pvalue > 1e-3
+    assert stats.kstest(to_local(local, np.roll(z, 1, axis=0))[0].ravel(), "norm").pvalue < 1e-3
 
 
 def spiky(n_spikes: int, n_ref: int) -> Recording:
@@ -207,23 +210,23 @@ EXTREMES = {
 
 
 def test_no_recording_gives_nan(case):
-    extremes = Recordings.from_list(list(EXTREMES.values()))
-    frame = laplace_frame(case.prior, compress(extremes))
-    features = frame_features(frame)
-    assert features.shape[1] == frame_features(case.frame).shape[1]
+    extremes = Batch.from_list(list(EXTREMES.values()))
+    local = laplace_coordinates(case.prior, compress(extremes))
+    features = coordinate_features(local)
+    assert features.shape[1] == coordinate_features(case.local).shape[1]
     w = RNG.normal(size=(len(extremes), 50, case.prior.n_inferred))
-    z, log_det = from_frame(frame, w)
-    again, _ = to_frame(frame, z)
+    z, log_det = from_local(local, w)
+    again, _ = to_local(local, z)
     for i, name in enumerate(EXTREMES):
-        for values in (frame.centre[i], frame.root[i], features[i], z[i], log_det[i]):
+        for values in (local.centre[i], local.root[i], features[i], z[i], log_det[i]):
             assert np.isfinite(values).all(), name
         np.testing.assert_allclose(again[i], w[i], atol=1e-6, err_msg=name)
 
 
 def test_each_recording_has_its_frame_by_itself(standard):
     for i in (0, N - 1):
-        alone = laplace_frame(standard.prior, compress(standard.recordings[i : i + 1]))
-        for name, value in part(standard.frame, slice(i, i + 1))._asdict().items():
+        alone = laplace_coordinates(standard.prior, compress(standard.recordings[i : i + 1]))
+        for name, value in part(standard.local, slice(i, i + 1))._asdict().items():
             # Few recordings and many are compiled apart, and round differently: the loss, of some thousand nats, is
             # known to 1e-12, and so its minimum to the root of that.
             np.testing.assert_allclose(getattr(alone, name), value, rtol=1e-5, atol=1e-5, err_msg=name)
@@ -231,9 +234,9 @@ def test_each_recording_has_its_frame_by_itself(standard):
 
 def test_features_have_one_length_whatever_the_recording():
     """Also where the only recording lies below a bounded prior, so that its bound excludes nothing."""
-    far = Recordings.from_list([EXTREMES["V far below the prior"]])
-    near = Recordings.from_list([EXTREMES["500 spikes"]])
-    shapes = [frame_features(laplace_frame(PRIORS["bounded"], compress(one))).shape for one in (far, near)]
+    far = Batch.from_list([EXTREMES["V far below the prior"]])
+    near = Batch.from_list([EXTREMES["500 spikes"]])
+    shapes = [coordinate_features(laplace_coordinates(PRIORS["bounded"], compress(one))).shape for one in (far, near)]
     # Least score, bound and scale of V_th, then centre, SDs and correlations of four.
     assert shapes == [(1, 3 + 4 + 4 + 6)] * 2
 
@@ -244,21 +247,21 @@ def test_a_bound_is_compiled_only_where_the_prior_has_one(monkeypatch):
     def reached(*_):
         raise AssertionError("the bound was traced")
 
-    monkeypatch.setattr("leakyflow.models.frame.above", reached)
-    one = compress(Recordings.from_list([EXTREMES["500 spikes"]]))
+    monkeypatch.setattr("leakyflow.models.local.above", reached)
+    one = compress(Batch.from_list([EXTREMES["500 spikes"]]))
     _laplace_solver.cache_clear()
-    laplace_frame(PRIORS["recording"], one)
+    laplace_coordinates(PRIORS["recording"], one)
     with pytest.raises(AssertionError, match="traced"):
-        laplace_frame(PRIORS["standard"], one)
+        laplace_coordinates(PRIORS["standard"], one)
 
 
 def test_prior_frame_is_the_identity():
-    frame = prior_frame(3, 4)
+    local = prior_coordinates(3, 4)
     z = RNG.normal(size=(3, 5, 4))
-    w, log_det = to_frame(frame, z)
+    w, log_det = to_local(local, z)
     np.testing.assert_array_equal(w, z)
     np.testing.assert_array_equal(log_det, np.zeros((3, 5)))
-    assert np.isfinite(frame_features(frame)).all()
+    assert np.isfinite(coordinate_features(local)).all()
 
 
 @pytest.mark.parametrize(
@@ -271,18 +274,38 @@ def test_prior_frame_is_the_identity():
     ids=["measurement noise", "inferred measurement noise", "no membrane noise"],
 )
 def test_a_likelihood_without_closed_form_is_refused(standard, changes):
-    prior = Prior(NEURON._asdict() | STANDARD | changes)
+    prior = Prior(dict(NEURON) | STANDARD | changes)
     with pytest.raises(ValueError, match='Set standardize = "prior" for this prior'):
-        laplace_frame(prior, compress(standard.recordings[:1]))
+        laplace_coordinates(prior, compress(standard.recordings[:1]))
 
 
 @pytest.mark.parametrize("least", [-30.0, -5.0, 0.0, 5.0, 25.0])
 def test_scores_above_a_wall_are_those_of_the_truncated_normal(least):
     """By quadrature in logs: the share below x is an integral of the density from the wall."""
     u = np.linspace(-5.0, 5.0, 41)
-    frame = Frame(*(np.array([[value]]) for value in (least, 0.0, 1.0, 0.0)), np.eye(1)[None])
-    z, _ = from_frame(frame, u[None, :, None])
+    local = LocalCoordinates(*(np.array([[value]]) for value in (least, 0.0, 1.0, 0.0)), np.eye(1)[None])
+    z, _ = from_local(local, u[None, :, None])
     for x, score in zip(z[0, :, 0], u, strict=True):
         share = stats.truncnorm(least, np.inf).sf(x)
         assert share == pytest.approx(stats.norm.sf(score), rel=1e-6)
-    np.testing.assert_allclose(to_frame(frame, z)[0][0, :, 0], u, atol=1e-7)
+    np.testing.assert_allclose(to_local(local, z)[0][0, :, 0], u, atol=1e-7)
+
+
+def test_what_is_read_off_has_a_value_in_the_solver(monkeypatch):
+    """Version 0.1.0 took 0 for whatever had none: a refractory period of 0 ms, say."""
+    seen = []
+
+    def spy(p, s):
+        seen.append(p)
+        return jnp.zeros(())
+
+    monkeypatch.setattr(local_module, "compressed_log_likelihood", spy)
+    prior = Prior(
+        PRIORS["recording"].root
+        | {"reset_noise": ReadOff(LogNormal(median=5.0, sigma=0.4)), "t_ref": ReadOff(Uniform(low=3.0, high=7.0))}
+    )
+    _laplace_solver.cache_clear()
+    laplace_coordinates(prior, compress(simulated(simulator("recording"), 2)[1]))
+    _laplace_solver.cache_clear()
+    assert {p.t_ref for p in seen} == {5.0}
+    assert all(p.reset_noise == pytest.approx(5.0) for p in seen)

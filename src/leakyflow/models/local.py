@@ -12,7 +12,7 @@ which is standard normal to the first order; whatever it misses is the flow's to
 are exact, so a poor centre costs sharpness, never correctness.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -22,15 +22,29 @@ import numpy as np
 from jaxtyping import Array, Float64
 from scipy import special
 
+from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.blocks import in_blocks
+from leakyflow.likelihood.gauss_newton import scored_modes
+from leakyflow.likelihood.regression import regression_is_exact, threshold_bound
+from leakyflow.likelihood.scanned import Scanned
+from leakyflow.likelihood.sufficient import Sufficient, compressed_log_likelihood
+from leakyflow.likelihood.target import above, score_of
 from leakyflow.models.least_squares import Regression, coefficients, least_squares, predicted_at_spikes
-from leakyflow.reference.blocks import in_blocks
-from leakyflow.reference.sufficient import Sufficient, compressed_log_likelihood
-from leakyflow.reference.target import above, score_of, threshold_bound
+from leakyflow.neuron.parameters import Parameters
 from leakyflow.simulator.distributions import AbstractDistribution
-from leakyflow.simulator.parameters import Parameters
-from leakyflow.simulator.prior import Observed, Prior
+from leakyflow.simulator.prior import Prior, ReadOff
 
-__all__ = ["Frame", "frame_features", "from_frame", "laplace_frame", "prior_frame", "score_above", "to_frame"]
+__all__ = [
+    "LocalCoordinates",
+    "coordinate_features",
+    "from_local",
+    "laplace_coordinates",
+    "noise_features",
+    "prior_coordinates",
+    "scanned_coordinates",
+    "score_above",
+    "to_local",
+]
 
 N_NEWTON = 30
 # A likelihood that is not log-concave can leave the Hessian flat or worse; half the prior's precision is the floor.
@@ -41,7 +55,7 @@ LARGEST_SCORE = 7.0
 N_PRIOR = 4096
 
 
-class Frame(NamedTuple):
+class LocalCoordinates(NamedTuple):
     """Local coordinates of each recording. A parameter without a bound has bound -inf, location 0 and scale 1."""
 
     bound: Float64[np.ndarray, "dataset param"]  # prior score that the parameter exceeds for certain
@@ -60,67 +74,76 @@ class Expansion(NamedTuple):
     curvature: Array
 
 
-def prior_frame(n: int, n_params: int) -> Frame:
-    """The frame of n recordings that knows nothing of them: w is the prior's score."""
+def prior_coordinates(n: int, n_params: int) -> LocalCoordinates:
+    """The local coordinates of n recordings that knows nothing of them: w is the prior's score."""
     zeros = np.zeros((n, n_params))
-    return Frame(zeros - np.inf, zeros, zeros + 1.0, zeros, np.tile(np.eye(n_params), (n, 1, 1)))
+    return LocalCoordinates(zeros - np.inf, zeros, zeros + 1.0, zeros, np.tile(np.eye(n_params), (n, 1, 1)))
 
 
-def laplace_frame(prior: Prior, sufficient: Sufficient) -> Frame:
-    """The frame of a Laplace approximation.
+def laplace_coordinates(prior: Prior, sufficient: Sufficient) -> LocalCoordinates:
+    """The local coordinates of a Laplace approximation.
 
     Args:
         prior: With `measurement_noise` known to be 0 and `membrane_noise` positive.
         sufficient: Statistics of the recordings, from `compress`.
 
     Raises:
-        ValueError: If the likelihood has no closed form.
+        LeakyflowError: If the regression is not exact for neurons of the prior.
     """
-    if prior.known.get("measurement_noise") != 0.0 or prior.known.get("membrane_noise") == 0.0:
-        raise ValueError(
+    if not regression_is_exact(prior):
+        raise LeakyflowError(
             "Standardization by the data needs the closed-form likelihood: `measurement_noise` known to be 0 and "
             'a positive `membrane_noise`. Set standardize = "prior" for this prior.'
         )
     c = coefficients(prior.sample(N_PRIOR, 0))
     regression = least_squares(sufficient, c.mean(0), np.cov(c.T) + 1e-12 * np.eye(3))
-    frame, start = _starting_point(prior, sufficient, regression)
-    scatter = prior.root["reset_noise"]
-    typical = {"reset_noise": float(scatter.observed.quantile(0.5))} if isinstance(scatter, Observed) else {}
-    bounded = bool(np.isfinite(frame.bound).any())  # by the prior alone
+    local, start = _starting_point(prior, sufficient, regression)
+    # What is read off is taken as typical, but for the reset, which the solver takes from the recording.
+    read_off = {name: entry.read_off for name, entry in prior.root.items() if isinstance(entry, ReadOff)}
+    typical = {name: float(of.quantile(0.5)) for name, of in read_off.items() if name != "V_reset"}
+    bounded = bool(np.isfinite(local.bound).any())  # by the prior alone
     solve = _laplace_solver(tuple(prior.distributions.items()), tuple((prior.known | typical).items()), bounded)
     centre, root = in_blocks(
-        lambda rows: solve(start[rows], tuple(value[rows] for value in frame[:3]), sufficient.at(rows)), len(start)
+        lambda rows: solve(start[rows], tuple(value[rows] for value in local[:3]), sufficient.at(rows)), len(start)
     )
-    return frame._replace(centre=centre, root=root)
+    return local._replace(centre=centre, root=root)
 
 
-def to_frame(
-    frame: Frame, z: Float64[np.ndarray, "dataset draw param"]
+def scanned_coordinates(target: Scanned) -> LocalCoordinates:
+    """The local coordinates of a Laplace approximation, found by scoring on the scan over the samples."""
+    modes = scored_modes(target)
+    variance, axes = np.linalg.eigh(modes.covariance)
+    root = np.einsum("nij,nj,nkj->nik", axes, np.sqrt(np.maximum(variance, 1e-12)), axes)
+    return prior_coordinates(*modes.centre.shape)._replace(centre=modes.centre, root=root)
+
+
+def to_local(
+    local: LocalCoordinates, z: Float64[np.ndarray, "dataset draw param"]
 ) -> tuple[Float64[np.ndarray, "dataset draw param"], Float64[np.ndarray, "dataset draw"]]:
     """Map prior scores to local coordinates.
 
     Returns:
         w, and log |dw / dz|, which is -inf where a score does not exceed its bound (w then means nothing).
     """
-    bound, location, scale = (value[:, None] for value in frame[:3])
+    bound, location, scale = (value[:, None] for value in local[:3])
     inside = z > bound
     standard, least = (z - location) / scale, (bound - location) / scale
     u = np.where(np.isfinite(bound), score_above(np.where(inside, standard, least + 1.0), least), standard)
     log_det = 0.5 * (u**2 - standard**2) - special.log_ndtr(-least) - np.log(scale)
-    w = np.einsum("nij,ndj->ndi", np.linalg.inv(frame.root), u - frame.centre[:, None])
-    return w, np.where(inside, log_det, -np.inf).sum(-1) - _log_volume(frame)
+    w = np.einsum("nij,ndj->ndi", np.linalg.inv(local.root), u - local.centre[:, None])
+    return w, np.where(inside, log_det, -np.inf).sum(-1) - _log_volume(local)
 
 
-def from_frame(
-    frame: Frame, w: Float64[np.ndarray, "dataset draw param"]
+def from_local(
+    local: LocalCoordinates, w: Float64[np.ndarray, "dataset draw param"]
 ) -> tuple[Float64[np.ndarray, "dataset draw param"], Float64[np.ndarray, "dataset draw"]]:
-    """Map local coordinates to prior scores; the inverse of `to_frame`, with log |dw / dz| again."""
-    bound, location, scale = (value[:, None] for value in frame[:3])
+    """Map local coordinates to prior scores; the inverse of `to_local`, with log |dw / dz| again."""
+    bound, location, scale = (value[:, None] for value in local[:3])
     least = (bound - location) / scale
-    u = frame.centre[:, None] + np.einsum("nij,ndj->ndi", frame.root, w)
+    u = local.centre[:, None] + np.einsum("nij,ndj->ndi", local.root, w)
     standard = np.where(np.isfinite(bound), _number_above(u, least), u)
     log_det = 0.5 * (u**2 - standard**2) - special.log_ndtr(-least) - np.log(scale)
-    return location + scale * standard, log_det.sum(-1) - _log_volume(frame)
+    return location + scale * standard, log_det.sum(-1) - _log_volume(local)
 
 
 def score_above(x: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
@@ -140,34 +163,43 @@ def _number_above(u: Float64[np.ndarray, "..."], least: Float64[np.ndarray, "...
     return np.where(above < -np.log(2.0), -special.ndtri_exp(above), special.ndtri_exp(below))
 
 
-def _log_volume(frame: Frame) -> Float64[np.ndarray, "dataset 1"]:
-    return np.linalg.slogdet(frame.root)[1][:, None]
+def _log_volume(local: LocalCoordinates) -> Float64[np.ndarray, "dataset 1"]:
+    return np.linalg.slogdet(local.root)[1][:, None]
 
 
-def frame_features(frame: Frame) -> Float64[np.ndarray, "dataset feature"]:
-    """What a network is told of the frame: bound, location, log scale, centre, log SDs and correlations."""
-    bounded = np.isfinite(frame.bound).any(0)
-    least = ((frame.bound - frame.location) / frame.scale)[:, bounded]
-    sd = np.sqrt(np.einsum("nij,nij->ni", frame.root, frame.root))
-    i, j = np.triu_indices(frame.centre.shape[1], k=1)
-    correlation = (frame.root @ frame.root)[:, i, j] / (sd[:, i] * sd[:, j])
+def coordinate_features(local: LocalCoordinates) -> Float64[np.ndarray, "dataset feature"]:
+    """What a network is told of the local coordinates: bound, location, log scale, centre, log SDs and correlations."""
+    bounded = np.isfinite(local.bound).any(0)
+    least = ((local.bound - local.location) / local.scale)[:, bounded]
+    sd = np.sqrt(np.einsum("nij,nij->ni", local.root, local.root))
+    i, j = np.triu_indices(local.centre.shape[1], k=1)
+    correlation = (local.root @ local.root)[:, i, j] / (sd[:, i] * sd[:, j])
     parts = [
         np.maximum(least, -LARGEST_SCORE),
-        np.maximum(frame.bound[:, bounded], -LARGEST_SCORE),
-        np.log(frame.scale[:, bounded]),
-        frame.centre,
+        np.maximum(local.bound[:, bounded], -LARGEST_SCORE),
+        np.log(local.scale[:, bounded]),
+        local.centre,
         np.log(sd),
         correlation,
     ]
     return np.concatenate(parts, axis=1)
 
 
+def noise_features(
+    prior: Prior, read_off: Mapping[str, Float64[np.ndarray, " dataset"]]
+) -> Float64[np.ndarray, "dataset feature"]:
+    """What a network is told of what was read off: prior scores, which end where the network knows nothing more."""
+    entries = {name: entry.read_off for name, entry in prior.root.items() if isinstance(entry, ReadOff)}
+    columns = [score_of(entry, read_off[name]) for name, entry in entries.items()]
+    return np.clip(np.stack(columns, axis=1), -LARGEST_SCORE, LARGEST_SCORE)
+
+
 def _starting_point(
     prior: Prior, s: Sufficient, regression: Regression
-) -> tuple[Frame, Float64[np.ndarray, "dataset param"]]:
-    """Where the search begins, in scores, and the truncation that the frame has built in."""
-    frame = prior_frame(len(s.V_ref), prior.n_inferred)
-    start = np.zeros(frame.centre.shape)
+) -> tuple[LocalCoordinates, Float64[np.ndarray, "dataset param"]]:
+    """Where the search begins, in scores, and the truncation that the coordinates have built in."""
+    local = prior_coordinates(len(s.V_ref), prior.n_inferred)
+    start = np.zeros(local.centre.shape)
     leak = np.maximum(-regression.c[:, 1], 1e-4)
     guesses = {
         "tau": 1.0 / leak,
@@ -179,19 +211,19 @@ def _starting_point(
         if name in guesses:
             start[:, axis] = np.clip(score_of(distribution, guesses[name]), -3.0, 3.0)
     if "V_th" not in prior.inferred:
-        return frame, start
+        return local, start
     axis, V_th = prior.inferred.index("V_th"), prior.distributions["V_th"]
     at_spikes = predicted_at_spikes(regression, s)
-    if prior.known.get("threshold_noise") == 0.0:
+    if "threshold_noise" not in prior.root:
         bound = threshold_bound(prior, s)
         noise = prior.known.get("membrane_noise", regression.noise) * np.sqrt(s.dt)
-        frame.bound[:, axis] = bound
-        frame.location[:, axis], frame.scale[:, axis] = _truncated_normal(V_th, bound, at_spikes, s.weight, noise)
+        local.bound[:, axis] = bound
+        local.location[:, axis], local.scale[:, axis] = _truncated_normal(V_th, bound, at_spikes, s.weight, noise)
     else:
         mean = (s.weight * at_spikes).sum(1) / np.maximum(s.weight.sum(1), 1.0)
         guess = np.where(s.weight.sum(1) > 0, mean, s.V_max + 3.0)
         start[:, axis] = np.clip(score_of(V_th, guess), -4.0, 4.0)
-    return frame, start
+    return local, start
 
 
 def _hazard(x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
@@ -251,7 +283,7 @@ def _laplace_solver(
         # Of the observed ones only the reset may enter another's likelihood: its mean is seen, its scatter is
         # taken as typical.
         released = jnp.sum(s.weight * s.V_released) / jnp.maximum(jnp.sum(s.weight), 1.0)
-        values: dict[str, Any] = dict.fromkeys(Parameters._fields, 0.0) | {"V_reset": released} | dict(known)
+        values: dict[str, Any] = {"V_reset": released, **dict(known)}
         inferred = {name: prior.from_unconstrained(z[i]) for i, (name, prior) in enumerate(distributions)}
         log_prior = -0.5 * z @ z + jnp.sum(log_det)
         return -log_prior - compressed_log_likelihood(Parameters(**(values | inferred)), s)

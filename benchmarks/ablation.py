@@ -26,7 +26,7 @@ import leakyflow as lf
 from accuracy import (
     FOLDER,
     N_DRAWS,
-    N_REFERENCE,
+    N_EXACT,
     N_TRAIN,
     RESULTS,
     compared,
@@ -37,11 +37,11 @@ from accuracy import (
     scores,
     summarized,
 )
+from leakyflow.likelihood.prepare import prepare as prepare_cells
 from leakyflow.models import correction
 from leakyflow.models.config import NetworkConfig
 from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
-from leakyflow.reference.target import target_of
 from leakyflow.training.batches import Examples, prepare
 from leakyflow.training.config import Config, TrainingConfig
 from leakyflow.training.fit import fit_network
@@ -61,8 +61,8 @@ def variants(config: Config) -> dict[str, Config]:
     network, flow, summary = config.network, config.network.flow, config.network.summary
     networks: dict[str, NetworkConfig] = {
         "as it is": network,
-        "LSTM on the trace": replace(network, summary=replace(summary, kind="lstm")),
-        "statistics and LSTM": replace(network, summary=replace(summary, kind="both")),
+        "LSTM on the trace": replace(network, summary=replace(summary, variant="lstm")),
+        "statistics and LSTM": replace(network, summary=replace(summary, variant="both")),
         "not standardized by the data": replace(network, standardize="prior"),
         "spline couplings": replace(network, flow=replace(flow, transform="spline")),
         "batch normalization": replace(network, flow=replace(flow, normalization="batch")),
@@ -89,9 +89,9 @@ class Bench:
         self.examples: dict[tuple, Examples] = {}
         everyone = held_out(config)
         self.truth, self.recordings = scores(config, everyone), everyone.recordings()
-        self.near = self.recordings[:N_REFERENCE]
-        self.target = target_of(self.near, config.simulator.parameters)
-        self.exact = np.load(FOLDER / config.name / "reference.npz")["z"]
+        self.near = self.recordings[:N_EXACT]
+        self.target = prepare_cells(self.near, config.simulator.prior)
+        self.exact = np.load(FOLDER / config.name / "exact.npz")["z"]
 
     def trained(self, name: str, variant: Config) -> tuple[Posterior, dict[str, float]]:
         """A network, and what its training took."""
@@ -102,7 +102,7 @@ class Bench:
             variant.training.n_simulations,
             Network(variant.network, variant.simulator, seed=variant.training.seed),
         )
-        key = (n, variant.network.standardize, variant.network.summary.kind)
+        key = (n, variant.network.standardize, variant.network.summary.variant)
         if key not in self.examples:
             self.examples = {key: prepare(network, datasets(variant, n), n=n, progress=True)}  # one at a time: memory
         began = time.process_time()
@@ -122,7 +122,7 @@ class Bench:
         return {"nll": float(-log_q.mean())} | summarized(found)
 
 
-def drawn(posterior: Posterior, recordings: lf.Recordings, n: int, seed: int = 0) -> np.ndarray:
+def drawn(posterior: Posterior, recordings: lf.Batch, n: int, seed: int = 0) -> np.ndarray:
     """Normal scores of uncorrected draws."""
     return posterior.prior.scores(posterior.sample(recordings, n_draws=n, seed=seed, correct=False).array)[0]
 
@@ -155,7 +155,7 @@ def ensemble(config: Config) -> None:
         [drawn(m, bench.near, k, seed=i) for i, (m, k) in enumerate(zip(members, n, strict=True)) if k], 1
     )
 
-    def mixed(recordings: lf.Recordings, z: np.ndarray) -> np.ndarray:
+    def mixed(recordings: lf.Batch, z: np.ndarray) -> np.ndarray:
         log_q = np.stack([log_density(member, recordings, z) for member in members])
         return special.logsumexp(log_q, axis=0, b=weight[:, None, None])
 
@@ -207,7 +207,7 @@ def table() -> None:
             for name, row in found.items():
                 print(f"| {name} | {100 * row['k_hat_above_0.7']:.1f} % |")
             continue
-        print(f"\n| `{group}` | NLL | C2ST, median | 90 % | efficiency, median | 5 % | training, core s |")
+        print(f"\n| `{group}` | NLL | C2ST, median | 90 % | efficiency, median | 5 % | training, CPU s |")
         print("|---|---|---|---|---|---|---|")
         for name, row in found.items():
             share, c2st = row["efficiency"], row.get("c2st")

@@ -10,7 +10,7 @@
 
 Each step keeps what it has in `runs/accuracy/` and can be interrupted; `measure` adds what is missing to
 `benchmarks/results/accuracy.json`, `real` the posteriors of real recordings (FILE:SWEEP:START:STOP) beside it. All
-comparisons are in normal scores of the parameters, whitened by the reference posterior of each recording where a
+comparisons are in normal scores of the parameters, whitened by the exact posterior of each recording where a
 classifier looks at them.
 """
 
@@ -27,12 +27,12 @@ import numpy as np
 import optax
 
 import leakyflow as lf
-from leakyflow.models.correction import efficiency
+from leakyflow.likelihood.importance import efficiency
+from leakyflow.likelihood.prepare import prepare
+from leakyflow.likelihood.sufficient import compress
 from leakyflow.models.posterior import Posterior
 from leakyflow.models.statistics import summary_statistics
 from leakyflow.models.summary import trace_channels
-from leakyflow.reference.sufficient import compress
-from leakyflow.reference.target import target_of
 from leakyflow.simulator.dataset import Dataset
 from leakyflow.training.config import Config
 
@@ -40,7 +40,7 @@ FOLDER = Path(__file__).parent.parent / "runs" / "accuracy"
 RESULTS = Path(__file__).parent / "results"
 HELD_OUT_SEED = 2_000_000
 # Held-out recordings: all for the density, the first ones for what needs the reference.
-N_TEST, N_REFERENCE = 2000, 100
+N_TEST, N_EXACT = 2000, 100
 N_TRAIN, N_TRACES = 100_000, 20_000
 N_DRAWS = 1000
 PATCH = 25
@@ -63,7 +63,7 @@ def held_out(config: Config) -> Dataset:
 
 def scores(config: Config, dataset: Dataset) -> np.ndarray:
     """True parameters as normal scores."""
-    return config.simulator.parameters.to_unconstrained(dataset.parameters())
+    return config.simulator.prior.to_unconstrained(dataset.parameters())
 
 
 def export(config: Config) -> None:
@@ -88,10 +88,10 @@ def export(config: Config) -> None:
     sd = np.where(sd > 1e-6 * (1.0 + np.abs(mean)), sd, 1.0)
     for name, arrays in columns.items():
         arrays["statistics"] = np.arcsinh((arrays["statistics"] - mean) / sd).astype(np.float32)
-        np.savez(folder / f"{name}.npz", recordings=N_REFERENCE, **arrays)
+        np.savez(folder / f"{name}.npz", recordings=N_EXACT, **arrays)
 
 
-def raw_traces(recordings: lf.Recordings, n_time: int) -> np.ndarray:
+def raw_traces(recordings: lf.Batch, n_time: int) -> np.ndarray:
     """Voltage, current, spikes and what is valid, of shape (dataset, time, channel)."""
     inputs = trace_channels(recordings, n_time, PATCH)
     valid = np.arange(inputs["trace"].shape[2]) < inputs["n_samples"]
@@ -107,10 +107,10 @@ def variants(config: Config) -> dict[str, Config]:
     fewer = replace(config, training=replace(training, n_simulations=N_TRAIN))
     found = {config.name: config, f"{config.name}-{N_TRAIN // 1000}k": fewer}
     if config.name == "standard":
-        for kind in ("lstm", "both"):
-            summary = replace(network.summary, kind=kind, patch=PATCH)
+        for variant in ("lstm", "both"):
+            summary = replace(network.summary, variant=variant, patch=PATCH)
             few = replace(training, n_simulations=N_TRACES)
-            found[f"{config.name}-{kind}"] = replace(config, network=replace(network, summary=summary), training=few)
+            found[f"{config.name}-{variant}"] = replace(config, network=replace(network, summary=summary), training=few)
         found[f"{config.name}-{RECIPE}"] = lf.load_config("lstm")
     return {name: replace(value, name=name) for name, value in found.items()}
 
@@ -131,20 +131,20 @@ def train(config: Config, only: list[str]) -> None:
         print(name, seconds, run.history[-1])
 
 
-# --- reference
+# --- the exact posteriors
 
 
-def reference(config: Config) -> None:
+def exact_posteriors(config: Config) -> None:
     """Two halves of independent populations for each recording, and the log evidence."""
-    path = FOLDER / config.name / "reference.npz"
+    path = FOLDER / config.name / "exact.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    prior = config.simulator.parameters
-    recordings = held_out(config).recordings(slice(N_REFERENCE))
+    prior = config.simulator.prior
+    recordings = held_out(config).recordings(slice(N_EXACT))
     kept = dict(np.load(path)) if path.exists() else {}
     done = len(kept.get("log_evidence", ()))
     rows: dict[str, list[np.ndarray]] = {name: list(value) for name, value in kept.items()}
-    for i in range(done, N_REFERENCE):
-        draws = lf.reference_posterior(recordings[i], config, n_draws=4 * N_DRAWS, seed=1)
+    for i in range(done, N_EXACT):
+        draws = lf.reference_posterior(recordings[i], config.simulator.prior, n_draws=4 * N_DRAWS, seed=1)
         assert draws.diagnostics is not None
         z, _ = prior.scores(draws.array)
         # Draw k is of population k modulo 4.
@@ -152,11 +152,11 @@ def reference(config: Config) -> None:
         row |= draws.diagnostics.iloc[0][["log_evidence", "log_evidence_error", "r_hat", "reliable"]].to_dict()
         for name, value in row.items():
             rows.setdefault(name, []).append(np.asarray(value))
-        if i % 10 == 9 or i == N_REFERENCE - 1:
+        if i % 10 == 9 or i == N_EXACT - 1:
             beside = path.with_suffix(".new.npz")
             np.savez(beside, **{name: np.stack(value).astype(np.float64) for name, value in rows.items()})
             beside.replace(path)
-            print(f"{i + 1} of {N_REFERENCE}", flush=True)
+            print(f"{i + 1} of {N_EXACT}", flush=True)
 
 
 # --- comparison
@@ -193,7 +193,7 @@ def _accuracy(
 
 
 def c2st(draws: np.ndarray, exact: np.ndarray, *, n_folds: int = 5) -> float:
-    """Cross-validated accuracy of telling draws from the reference's; 0.5 is chance (Lopez-Paz & Oquab 2017)."""
+    """Cross-validated accuracy of telling draws from the exact posterior's; 0.5 is chance (Lopez-Paz & Oquab 2017)."""
     n = min(len(draws), len(exact), N_DRAWS)
     root = np.linalg.inv(np.linalg.cholesky(np.cov(exact.T))).T
     x = jnp.asarray((np.concatenate([draws[:n], exact[:n]]) - exact.mean(0)) @ root, jnp.float32)
@@ -234,15 +234,15 @@ def summarized(found: dict[str, np.ndarray]) -> dict[str, object]:
 
 
 def measure(config: Config) -> None:
-    """Everything against the reference; written to the results."""
-    folder, prior = FOLDER / config.name, config.simulator.parameters
-    exact = dict(np.load(folder / "reference.npz"))
+    """Everything against the exact posterior; written to the results."""
+    folder, prior = FOLDER / config.name, config.simulator.prior
+    exact = dict(np.load(folder / "exact.npz"))
     everyone = held_out(config)
     truth = scores(config, everyone)
-    recordings, near = everyone.recordings(), everyone.recordings(slice(N_REFERENCE))
-    target = target_of(near, prior)
+    recordings, near = everyone.recordings(), everyone.recordings(slice(N_EXACT))
+    target = prepare(near, prior)
 
-    log_exact = target.log_joint(truth[:N_REFERENCE, None])[:, 0] - exact["log_evidence"]
+    log_exact = target.log_joint(truth[:N_EXACT, None])[:, 0] - exact["log_evidence"]
     some = exact["z"][:, ::4]
     log_exact_some = target.log_joint(some) - exact["log_evidence"][:, None]
     results = RESULTS / "accuracy.json"
@@ -254,11 +254,11 @@ def measure(config: Config) -> None:
         results.write_text(json.dumps(everything, indent=2) + "\n")
         print(name, json.dumps(row), flush=True)
 
-    if "reference" not in table:
+    if "exact" not in table:
         own = {"nll": float(-log_exact.mean())}
-        own |= {"reliable": float(exact["reliable"].mean()), "recordings": N_REFERENCE}
+        own |= {"reliable": float(exact["reliable"].mean()), "recordings": N_EXACT}
         own |= {"silent": float(np.mean([not r.spikes.any() for r in near]))}
-        keep("reference", summarized(compared(exact["other"], exact["z"])) | own)
+        keep("exact", summarized(compared(exact["other"], exact["z"])) | own)
     for path in sorted((FOLDER / "networks").glob(f"{config.name}*")):
         if path.name in table or not (path / "seconds.json").exists():
             continue
@@ -266,20 +266,20 @@ def measure(config: Config) -> None:
         row = json.loads((path / "seconds.json").read_text())
         log_q = log_density(posterior, recordings, truth[:, None])[:, 0]
         divergence = (log_exact_some - log_density(posterior, near, some)).mean(1)
-        row |= {"nll_all": float(-log_q.mean()), "nll": float(-log_q[:N_REFERENCE].mean())}
-        row |= {"above_exact": float((log_exact - log_q[:N_REFERENCE]).mean())}
+        row |= {"nll_all": float(-log_q.mean()), "nll": float(-log_q[:N_EXACT].mean())}
+        row |= {"above_exact": float((log_exact - log_q[:N_EXACT]).mean())}
         row |= {"forward_kl": {"mean": float(divergence.mean()), "largest": float(divergence.max())}}
-        for kind, correct in (("raw", False), ("corrected", True)):
+        for which, correct in (("amortized", False), ("corrected", True)):
             draws, seconds = timed(posterior, near, correct)
             z, _ = prior.scores(draws.array)
             found = compared(z, exact["z"])
             if not correct:
                 found["efficiency"] = efficiencies(target.log_joint(z) - log_density(posterior, near, z))
-            row[kind] = summarized(found) | seconds
+            row[which] = summarized(found) | seconds
             if correct:
                 assert draws.diagnostics is not None
                 table_of = draws.diagnostics
-                row[kind] |= {  # type: ignore[operator]
+                row[which] |= {  # type: ignore[operator]
                     "k_hat_above_0.7": float((table_of.k_hat > 0.7).mean()),
                     "methods": {str(k): int(v) for k, v in table_of.method.value_counts().items()},
                     "evidence_difference_sd": float(np.std(table_of.log_evidence.to_numpy() - exact["log_evidence"])),
@@ -289,25 +289,25 @@ def measure(config: Config) -> None:
         if path.stem in table:
             continue
         given = np.load(path)
-        z, log_q = given["draws"][:N_REFERENCE].astype(np.float64), given["log_q"].astype(np.float64)
+        z, log_q = given["draws"][:N_EXACT].astype(np.float64), given["log_q"].astype(np.float64)
         found = compared(z, exact["z"])
-        found["efficiency"] = efficiencies(target.log_joint(z) - given["log_q_draws"][:N_REFERENCE])
+        found["efficiency"] = efficiencies(target.log_joint(z) - given["log_q_draws"][:N_EXACT])
         row = json.loads(str(given["record"])) | summarized(found)
-        row |= {"nll_all": float(-log_q.mean()), "nll": float(-log_q[:N_REFERENCE].mean())}
-        keep(path.stem, row | {"above_exact": float((log_exact - log_q[:N_REFERENCE]).mean())})
+        row |= {"nll_all": float(-log_q.mean()), "nll": float(-log_q[:N_EXACT].mean())}
+        keep(path.stem, row | {"above_exact": float((log_exact - log_q[:N_EXACT]).mean())})
 
 
-def log_density(posterior: Posterior, recordings: lf.Recordings, z: np.ndarray) -> np.ndarray:
+def log_density(posterior: Posterior, recordings: lf.Batch, z: np.ndarray) -> np.ndarray:
     """Log density of normal scores."""
     columns = dict(zip(posterior.names, np.moveaxis(posterior.prior.natural(z), -1, 0), strict=True))
     return posterior.log_prob(recordings, columns) + posterior.prior.log_det_jacobian(z)
 
 
-def timed(posterior: Posterior, recordings: lf.Recordings, correct: bool) -> tuple[lf.Draws, dict[str, float]]:
+def timed(posterior: Posterior, recordings: lf.Batch, correct: bool) -> tuple[lf.Draws, dict[str, float]]:
     """Draws of all recordings, and how long one takes alone, compiled before."""
     draws = posterior.sample(recordings, n_draws=N_DRAWS, seed=1, correct=correct)
     assert draws.diagnostics is not None
-    # One whose weights could be used: sequential Monte Carlo is the reference's own time.
+    # One whose weights could be used: sequential Monte Carlo is the exact posterior's own time.
     usual = int(np.argmax(~(draws.diagnostics.k_hat.to_numpy() > 0.7)))
     times = []
     for _ in range(12):
@@ -321,8 +321,8 @@ def timed(posterior: Posterior, recordings: lf.Recordings, correct: bool) -> tup
 
 
 def real(windows: list[str]) -> None:
-    """Amortized (by the network that ships), corrected and reference posterior side by side."""
-    posterior, config = lf.load_posterior("recording"), lf.load_config("recording")
+    """Amortized (by the network that ships), corrected and exact posterior side by side."""
+    posterior, config = lf.load_posterior("lif"), lf.load_config("lif")
     typicality = lf.typicality_of(posterior)
     out = {}
     for window in windows:
@@ -330,15 +330,15 @@ def real(windows: list[str]) -> None:
         recording = lf.read_recording(
             path, sweep=int(sweep) if sweep else None, start=float(start), stop=float(stop), dt=posterior.dt
         )
-        kinds = {
+        posteriors = {
             "amortized": posterior.sample(recording, n_draws=2000, correct=False),
             "corrected": posterior.sample(recording, n_draws=2000),
-            "reference": lf.reference_posterior(recording, config, n_draws=2000),
+            "exact": lf.reference_posterior(recording, config.simulator.prior, n_draws=2000),
         }
         row: dict[str, object] = {"spikes": int(recording.spikes.sum()), "typicality": typicality.check(recording).note}
-        for kind, draws in kinds.items():
-            row[kind] = {name: [float(draws[name].mean()), float(draws[name].std())] for name in draws}
-        diagnostics = kinds["corrected"].diagnostics
+        for which, draws in posteriors.items():
+            row[which] = {name: [float(draws[name].mean()), float(draws[name].std())] for name in draws}
+        diagnostics = posteriors["corrected"].diagnostics
         assert diagnostics is not None
         row |= diagnostics.iloc[0][["method", "k_hat", "efficiency", "log_evidence"]].to_dict()
         out[f"{Path(path).name}:{sweep}:{start}:{stop}"] = row
@@ -361,18 +361,19 @@ def table() -> None:
     for preset, found in results.items():
         sharpness, cost = [], []
         for name, row in found.items():
-            for kind, part in [(kind, row[kind]) for kind in ("raw", "corrected") if kind in row] or [("", row)]:
-                cells = [f"{name} {kind}".strip(), f"{part['c2st']['median']:.3f}", f"{part['c2st']['q90']:.3f}"]
+            parts = {which: row[which] for which in ("amortized", "corrected") if which in row} or {"": row}
+            for which, part in parts.items():
+                cells = [f"{name} {which}".strip(), f"{part['c2st']['median']:.3f}", f"{part['c2st']['q90']:.3f}"]
                 cells.append(", ".join(f"{x:.2f}" for x in part["sd_ratio"]))
                 share = part.get("efficiency")
                 cells += [f"{share[q]:.2f}" if share else "" for q in ("median", "q05")]
-                cells.append(f"{row['above_exact']:+.2f}" if kind != "corrected" and "above_exact" in row else "")
+                cells.append(f"{row['above_exact']:+.2f}" if which != "corrected" and "above_exact" in row else "")
                 sharpness.append(cells)
-            raw, corrected, kl = row.get("raw", row), row.get("corrected"), row.get("forward_kl")
+            own, corrected, kl = row.get("amortized", row), row.get("corrected"), row.get("forward_kl")
             cells = [name, f"{row['simulations']:,}" if "simulations" in row else "", str(row.get("epochs", ""))]
             cells += [
                 f"{row['cpu_seconds']:.0f}" if "cpu_seconds" in row else "",
-                f"{raw['seconds_per_recording']:.3f}" if "seconds_per_recording" in raw else "",
+                f"{own['seconds_per_recording']:.3f}" if "seconds_per_recording" in own else "",
             ]
             cells.append(f"{corrected['seconds_per_recording']:.3f}" if corrected else "")
             cells += [f"{kl[q]:.2f}" if kl else "" for q in ("mean", "largest")]
@@ -382,7 +383,7 @@ def table() -> None:
         head = "| posterior | C2ST median | 90 % | SD / exact SD | efficiency median | 5 % | NLL above exact |"
         print(markdown(head, sharpness), end="\n\n")
         head = (
-            "| posterior | simulations | epochs | training, core s | s a recording | corrected | KL | largest | k-hat |"
+            "| posterior | simulations | epochs | training, CPU s | s a recording | corrected | KL | largest | k-hat |"
         )
         print(markdown(head, cost))
 
@@ -390,7 +391,7 @@ def table() -> None:
 def main() -> None:
     """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("data", "train", "reference", "measure", "real", "table"))
+    parser.add_argument("step", choices=("data", "train", "exact", "measure", "real", "table"))
     parser.add_argument("--preset", default="standard", help="standard or recording")
     parser.add_argument("--only", nargs="*", default=[], help="networks to train; all by default")
     parser.add_argument("--files", nargs="*", default=[], help="FILE:SWEEP:START:STOP")
@@ -401,8 +402,8 @@ def main() -> None:
             export(config)
         case "train":
             train(config, arguments.only)
-        case "reference":
-            reference(config)
+        case "exact":
+            exact_posteriors(config)
         case "measure":
             measure(config)
         case "table":

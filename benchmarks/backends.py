@@ -42,7 +42,7 @@ def sampling(n: int) -> tuple[Callable[[], object], int]:
 
 def training(preset: str) -> tuple[Callable[[], object], int]:
     """Steps of a preset, and how many."""
-    from leakyflow.cli import share_batches
+    from leakyflow.cli.training import share_batches
 
     share_batches()
     from training import steps_of
@@ -126,8 +126,12 @@ def starts(repetitions: int) -> dict[str, dict[str, float]]:
 def machine() -> dict:
     """What the numbers are of."""
     versions = {name: version(packages_distributions()[name][0]) for name in (*BACKENDS, "keras", "numpy")}
-    cores = len(os.sched_getaffinity(0))
-    return {"cores": cores, "load": os.getloadavg()[0], "python": platform.python_version(), **versions}
+    return {
+        "n_cpu": len(os.sched_getaffinity(0)),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        **versions,
+    }
 
 
 def table() -> None:

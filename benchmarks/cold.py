@@ -4,7 +4,7 @@
 
 `first`: what JAX compiles is kept for later commands, but nothing is kept yet. `again`: the median of three more.
 Before either, the command runs once, unmeasured and with a cache of its own, so that files are in memory and Python's
-byte code is written. Seconds on the clock, and seconds of processor time, of all cores together; other work on the
+byte code is written. Seconds on the clock, and seconds of processor time, of all CPUs together; other work on the
 machine, in `load`, slows the former. Results go to `benchmarks/results/cold.json`.
 """
 
@@ -64,8 +64,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="with a sweep 12 of at least 1900 ms")
     file = parser.parse_args().file.resolve()
-    cores = len(os.sched_getaffinity(0))
-    results: dict[str, dict] = {"machine": {"cores": cores, "load": os.getloadavg()[0]}}
+    n_cpu = len(os.sched_getaffinity(0))
+    results: dict[str, dict] = {"machine": {"n_cpu": n_cpu, "load": os.getloadavg()[0]}}
     results["machine"] |= {"python": platform.python_version(), "jax": jax.__version__}
     print("| command | first: clock, s | processor, s | again: clock, s | processor, s |\n|---|--:|--:|--:|--:|")
     for name, arguments in commands(file).items():

@@ -23,7 +23,7 @@ import numpy as np
 import leakyflow as lf
 from accuracy import N_DRAWS, RESULTS, held_out, markdown
 
-NETWORKS = ("standard", "recording")
+NETWORKS = ("standard", "lif")
 N_ONE, N_MANY = 12, 1000
 PATH = RESULTS / "inference.json"
 
@@ -32,21 +32,21 @@ def one(name: str) -> dict[str, float]:
     """Median seconds of each, and the median ratio of the sampler to the corrected network."""
     posterior, config = lf.load_posterior(name), lf.load_config(name)
     recordings = held_out(config).recordings(slice(N_ONE))
-    times: dict[str, list[float]] = {"reference": [], "corrected": [], "raw": []}
+    times: dict[str, list[float]] = {"exact": [], "corrected": [], "amortized": []}
     for compiled in (False, True):
         for recording in recordings:
             calls = {
-                "reference": partial(lf.reference_posterior, recording, config, n_draws=N_DRAWS, seed=1),
+                "exact": partial(lf.reference_posterior, recording, config.simulator.prior, n_draws=N_DRAWS, seed=1),
                 "corrected": partial(posterior.sample, recording, n_draws=N_DRAWS, seed=1),
-                "raw": partial(posterior.sample, recording, n_draws=N_DRAWS, seed=1, correct=False),
+                "amortized": partial(posterior.sample, recording, n_draws=N_DRAWS, seed=1, correct=False),
             }
-            for kind, call in calls.items():
+            for which, call in calls.items():
                 began = time.perf_counter()
                 call()
                 if compiled:
-                    times[kind].append(time.perf_counter() - began)
-    ratios = np.array(times["reference"]) / np.array(times["corrected"])
-    return {kind: float(np.median(values)) for kind, values in times.items()} | {"ratio": float(np.median(ratios))}
+                    times[which].append(time.perf_counter() - began)
+    ratios = np.array(times["exact"]) / np.array(times["corrected"])
+    return {which: float(np.median(values)) for which, values in times.items()} | {"ratio": float(np.median(ratios))}
 
 
 def many(name: str, correct: bool) -> dict[str, float]:
@@ -84,14 +84,14 @@ def table() -> None:
     results = json.loads(PATH.read_text())
     head, rows = "| network | sampler alone, s | corrected, ms | network alone, ms | sampler over corrected |", []
     for name, row in results["one"].items():
-        seconds = [f"{row['reference']:.2f}", f"{1e3 * row['corrected']:.0f}", f"{1e3 * row['raw']:.0f}"]
+        seconds = [f"{row['exact']:.2f}", f"{1e3 * row['corrected']:.0f}", f"{1e3 * row['amortized']:.0f}"]
         rows.append([f"`{name}`", *seconds, f"{row['ratio']:.0f}"])
     print(markdown(head, rows), end="\n\n")
     head, rows = "| 1,000 recordings x 1,000 draws | s | first time | peak memory, GiB | by the sampler |", []
-    for name, kinds in results["many"].items():
-        for kind, row in kinds.items():
+    for name, posteriors in results["many"].items():
+        for which, row in posteriors.items():
             seconds = [f"{row['again']:.1f}", f"{row['first']:.1f}", f"{row['peak_GiB']:.1f}"]
-            rows.append([f"`{name}`, {kind}", *seconds, f"{100 * row['smc']:.1f} %"])
+            rows.append([f"`{name}`, {which}", *seconds, f"{100 * row['smc']:.1f} %"])
     print(markdown(head, rows))
 
 
@@ -106,12 +106,12 @@ def main() -> None:
             for name in NETWORKS:
                 keep(one(name), "one", name)
         case "many" if arguments.of:
-            name, kind = arguments.of
-            keep(many(name, kind == "corrected"), "many", name, kind)
+            name, which = arguments.of
+            keep(many(name, which == "corrected"), "many", name, which)
         case "many":
             for name in NETWORKS:
-                for kind in ("raw", "corrected"):  # a process each, for its peak memory
-                    subprocess.run([sys.executable, __file__, "many", "--of", name, kind], check=True)
+                for which in ("amortized", "corrected"):  # a process each, for its peak memory
+                    subprocess.run([sys.executable, __file__, "many", "--of", name, which], check=True)
         case _:
             table()
 

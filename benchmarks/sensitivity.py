@@ -24,9 +24,12 @@ from accuracy import N_TRAIN, datasets, efficiencies, held_out, log_density, mar
 from leakyflow.diagnostics.calibration import sbc_ranks
 from leakyflow.diagnostics.contraction import measure_contraction
 from leakyflow.diagnostics.convergence import measure_convergence, read_history
-from leakyflow.diagnostics.plots import plot_contraction, plot_prior_sensitivity, plot_sensitivity, save_figure
-from leakyflow.diagnostics.sensitivity import dt_sensitivity, prior_sensitivity, stimulus_sensitivity
-from leakyflow.reference.target import target_of
+from leakyflow.diagnostics.plots.contraction import plot_contraction
+from leakyflow.diagnostics.plots.sensitivity import plot_prior_sensitivity, plot_sensitivity
+from leakyflow.diagnostics.plots.style import save_figure
+from leakyflow.diagnostics.power_scaling import prior_sensitivity
+from leakyflow.diagnostics.sensitivity import dt_sensitivity, stimulus_sensitivity
+from leakyflow.likelihood.prepare import prepare
 from leakyflow.training.config import Config, TrainingConfig
 
 FOLDER = Path(__file__).parent.parent / "runs" / "sensitivity_simulations"
@@ -62,8 +65,8 @@ def simulations(config: Config) -> dict[str, dict[str, float]]:
     """
     dataset = held_out(config)
     recordings, truth = dataset.recordings(slice(N_TEST)), dataset.parameters(slice(N_TEST))
-    prior, z_true = config.simulator.parameters, scores(config, dataset)[:N_TEST]
-    target = target_of(recordings, prior)
+    prior, z_true = config.simulator.prior, scores(config, dataset)[:N_TEST]
+    target = prepare(recordings, prior)
     rows: dict[str, dict[str, float]] = {}
     most = None
     for n in sorted(SIZES, reverse=True):

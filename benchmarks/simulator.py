@@ -7,9 +7,9 @@ Brian2 lives in an environment of its own, with a NumPy that it supports:
     python benchmarks/simulator.py --brian-python brian2-env/bin/python
 
 Everyone simulates the same neurons with the same steps and the same kinds of noise (membrane and reset), on
-the same cores, and keeps the voltage of every sample and all spikes. Compilation is left out and reported.
+the same CPUs, and keeps the voltage of every sample and all spikes. Compilation is left out and reported.
 Repetitions alternate, and the fastest counts, so that other work on the machine falls on nobody in
-particular. NumPy and Cython are how Brian2 runs by default; they use one core, whatever there is. Its C++
+particular. NumPy and Cython are how Brian2 runs by default; they use one CPU, whatever there is. Its C++
 programs are compiled for each network, and their time is that of their own loop, without the files through
 which neurons and voltages pass.
 """
@@ -63,12 +63,12 @@ def machine() -> dict:
     import jax
 
     versions = {"python": platform.python_version(), "numpy": np.__version__, "jax": jax.__version__}
-    return {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0], **versions}
+    return {"n_cpu": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0], **versions}
 
 
 def compare(brian_python: Path, n: int, repetitions: int) -> dict:
-    """Seconds for the same neurons, with everyone kept to one core and with everyone given all."""
-    cores = sorted(os.sched_getaffinity(0))
+    """Seconds for the same neurons, with everyone kept to one CPU and with everyone given all."""
+    cpus = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         neurons = Path(folder) / "neurons.npz"
         n_steps = write_neurons(neurons, n)
@@ -80,24 +80,24 @@ def compare(brian_python: Path, n: int, repetitions: int) -> dict:
             "brian2 cython": [*brian, "cython"],
             "brian2 c++": [*brian, "cpp", "--build", f"{folder}/cpp"],
         }
-        on_one = alternate(programs, cores[:1], repetitions)
-        threads = ["--threads", str(len(cores)), "--build", f"{folder}/openmp"]
-        on_all = alternate({**programs, "brian2 c++ openmp": [*brian, "cpp", *threads]}, cores, repetitions)
+        on_one = alternate(programs, cpus[:1], repetitions)
+        threads = ["--threads", str(len(cpus)), "--build", f"{folder}/openmp"]
+        on_all = alternate({**programs, "brian2 c++ openmp": [*brian, "cpp", *threads]}, cpus, repetitions)
     for runs in (on_one, on_all):
         for run in runs.values():
             run["ns_per_step"] = 1e9 * run["wall_s"] / (n * n_steps)
             run["times_as_long"] = run["wall_s"] / runs["leakyflow"]["wall_s"]
             run["times_the_processor_time"] = run["cpu_s"] / runs["leakyflow"]["cpu_s"]
     sizes = {"neurons": n, "steps": n_steps, "repetitions": repetitions}
-    return {**sizes, "one core": on_one, f"{len(cores)} cores": on_all}
+    return {**sizes, "one CPU": on_one, f"{len(cpus)} CPUs": on_all}
 
 
-def alternate(programs: dict[str, list[str]], cores: list[int], repetitions: int) -> dict[str, dict]:
+def alternate(programs: dict[str, list[str]], cpus: list[int], repetitions: int) -> dict[str, dict]:
     """Start every program, let each compile, then ask them in turn; the fastest repetition of each counts."""
     running, runs = {}, {}
     for name, command in programs.items():
         running[name] = subprocess.Popen(
-            ["taskset", "-c", ",".join(map(str, cores)), *command],
+            ["taskset", "-c", ",".join(map(str, cpus)), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -154,18 +154,18 @@ def write_neurons(path: Path, n: int) -> int:
         dt=simulator.dt,
         seed=1,
     )
-    np.savez(path, I=I.T.astype(float), dt=simulator.dt, **simulator.parameters.sample(n, seed=1)._asdict())
+    np.savez(path, I=I.T.astype(float), dt=simulator.dt, **simulator.prior.sample(n, seed=1))
     return simulator.n_time
 
 
 def simulate_on_request(path: Path) -> None:
     """Our side of the comparison: simulate once for every line on standard input."""
-    from leakyflow.simulator.lif import simulate_traces
-    from leakyflow.simulator.parameters import Parameters
+    from leakyflow.neuron.parameters import Parameters
+    from leakyflow.simulator.simulate import simulate_traces
 
     neurons = dict(np.load(path))
     I = np.ascontiguousarray(neurons["I"].T, np.float32)
-    parameters = Parameters(**{name: neurons[name] for name in Parameters._fields})
+    parameters = Parameters(**{name: neurons[name] for name in neurons.files if name not in ("I", "dt")})
     index, dt = np.arange(len(I)), float(neurons["dt"])
     start = time.perf_counter()
     simulate_traces(parameters, I, dt, seed=0, index=index)

@@ -2,7 +2,7 @@
 
     taskset -c 0 SBI_ENVIRONMENT/bin/python benchmarks/speed_sbi.py
 
-One core each, in one process after the other: 20,000 simulations of the `standard` model, the same statistics, batches
+One CPU each, in one process after the other: 20,000 simulations of the `standard` model, the same statistics, batches
 of 256. sbi trains its neural spline flow with its defaults until its own rule ends it, leakyflow the `standard` network
 for one epoch and for the preset's eight. Compared are the time of a training step (leakyflow's alone and at its best,
 sbi's with its validation), of 1,000 draws for one recording (from the statistics by sbi, from the recording by
@@ -21,8 +21,8 @@ from sbi.inference import NPE
 
 import leakyflow as lf
 from accuracy import N_DRAWS, RESULTS, held_out, log_density, scores
+from leakyflow.likelihood.sufficient import compress
 from leakyflow.models.statistics import summary_statistics
-from leakyflow.reference.sufficient import compress
 from leakyflow.simulator.dataset import Dataset
 from training import step_seconds
 
@@ -41,7 +41,7 @@ def usual(call: Callable[[], object], n: int = 20) -> float:
     return float(np.median(times))
 
 
-def statistics(recordings: lf.Recordings) -> np.ndarray:
+def statistics(recordings: lf.Batch) -> np.ndarray:
     """As our own network is given them, chunk by chunk."""
     blocks = [recordings[first : first + 2000] for first in range(0, len(recordings), 2000)]
     return np.concatenate([summary_statistics(block, compress(block)) for block in blocks])

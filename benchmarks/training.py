@@ -38,8 +38,8 @@ N_MEMORY = 100_000
 
 def variants() -> dict[str, Config]:
     """The presets, and the third summary network."""
-    configs = {name: lf.load_config(name) for name in ("standard", "recording", "lstm")}
-    both = replace(configs["lstm"].network, summary=replace(configs["lstm"].network.summary, kind="both"))
+    configs = {name: lf.load_config(name) for name in ("standard", "lif", "lstm")}
+    both = replace(configs["lstm"].network, summary=replace(configs["lstm"].network.summary, variant="both"))
     configs["both"] = replace(configs["lstm"], name="both", network=both)
     return configs
 

@@ -24,10 +24,11 @@ import numpy as np
 import scipy.stats
 
 import leakyflow as lf
-from leakyflow.diagnostics.typicality import ATYPICAL, VERY_ATYPICAL, Typicality
+from leakyflow.diagnostics.cloud import ATYPICAL, VERY_ATYPICAL
+from leakyflow.diagnostics.typicality import Typicality
 from leakyflow.models.posterior import Posterior
 from leakyflow.simulator.dataset import Dataset
-from leakyflow.simulator.lif import simulate_traces
+from leakyflow.simulator.simulate import simulate_traces
 
 RESULTS = Path(__file__).parent / "results" / "typicality.json"
 HELD_OUT_SEED = 4_000_000
@@ -57,21 +58,21 @@ REAL = (
 # --- recordings that no neuron of the model made
 
 
-def again(dataset: Dataset, **changed: float) -> lf.Recordings:
+def again(dataset: Dataset, **changed: float) -> lf.Batch:
     """The same neurons and currents, with other values of some parameters."""
-    recordings, parameters = dataset.recordings(), dataset.parameters()._replace(**changed)
+    recordings, parameters = dataset.recordings(), dataset.parameters().replace(**changed)
     n = len(recordings)
-    parameters = lf.Parameters(*(np.broadcast_to(value, n) for value in parameters))
+    parameters = parameters.map(lambda value: np.broadcast_to(value, n))
     traces = simulate_traces(parameters, recordings.I, recordings.dt, seed=dataset.seed + 1, index=np.arange(n))
     return replace(recordings, **traces._asdict())
 
 
-def louder(dataset: Dataset) -> lf.Recordings:
+def louder(dataset: Dataset) -> lf.Batch:
     """Three times the membrane noise."""
     return again(dataset, membrane_noise=3.0 * np.asarray(dataset.parameters().membrane_noise))  # type: ignore[arg-type]
 
 
-def adapting(dataset: Dataset, strength: float = ADAPTATION) -> lf.Recordings:
+def adapting(dataset: Dataset, strength: float = ADAPTATION) -> lf.Batch:
     """Each spike adds to a hyperpolarizing current, which decays (Gerstner et al. 2014, chapter 6)."""
     recordings, p = dataset.recordings(), dataset.parameters()
     I, dt, rng = recordings.I.astype(np.float64), recordings.dt, np.random.default_rng(dataset.seed)
@@ -94,7 +95,7 @@ def adapting(dataset: Dataset, strength: float = ADAPTATION) -> lf.Recordings:
     return replace(recordings, V=V.astype(np.float32), spikes=spikes, refractory=refractory)
 
 
-def measured(dataset: Dataset, change: Callable[[lf.Recordings], np.ndarray]) -> lf.Recordings:
+def measured(dataset: Dataset, change: Callable[[lf.Batch], np.ndarray]) -> lf.Batch:
     """The same recordings with something added to the measured voltage, in mV."""
     recordings = dataset.recordings()
     V = (recordings.V + change(recordings)).astype(np.float32)
@@ -103,44 +104,44 @@ def measured(dataset: Dataset, change: Callable[[lf.Recordings], np.ndarray]) ->
     return replace(recordings, V=V)
 
 
-def humming(recordings: lf.Recordings, amplitude: float = HUM) -> np.ndarray:
+def humming(recordings: lf.Batch, amplitude: float = HUM) -> np.ndarray:
     """Mains hum of some phase."""
     phase = np.random.default_rng(1).uniform(0.0, 2.0 * np.pi, (len(recordings), 1))
     return amplitude * np.sin(2e-3 * np.pi * MAINS * recordings.dt * np.arange(recordings.V.shape[1]) + phase)
 
 
-def resistance(recordings: lf.Recordings, R: float = SERIES_RESISTANCE) -> np.ndarray:
+def resistance(recordings: lf.Batch, R: float = SERIES_RESISTANCE) -> np.ndarray:
     """The voltage over an uncompensated series resistance."""
     return R * recordings.I
 
 
-def silenced(recordings: lf.Recordings, V: np.ndarray, I: np.ndarray | None = None) -> lf.Recordings:
+def silenced(recordings: lf.Batch, V: np.ndarray, I: np.ndarray | None = None) -> lf.Batch:
     """Recordings without spikes."""
     nothing = np.zeros(V.shape, bool)
     I = recordings.I if I is None else I
     return replace(recordings, V=V.astype(np.float32), I=I.astype(np.float32), spikes=nothing, refractory=nothing)
 
 
-def flat(dataset: Dataset) -> lf.Recordings:
+def flat(dataset: Dataset) -> lf.Batch:
     """An electrode outside of the cell: noise of 20 uV around some voltage."""
     recordings, rng = dataset.recordings(), np.random.default_rng(1)
     level = rng.normal(-60.0, 20.0, (len(recordings), 1))
     return silenced(recordings, level + 0.02 * rng.standard_normal(recordings.V.shape))
 
 
-def scaled(dataset: Dataset, factor: float) -> lf.Recordings:
+def scaled(dataset: Dataset, factor: float) -> lf.Batch:
     """Current in another unit."""
     recordings = dataset.recordings()
     return replace(recordings, I=np.asarray(factor * recordings.I, np.float32))
 
 
-def swapped(dataset: Dataset) -> lf.Recordings:
+def swapped(dataset: Dataset) -> lf.Batch:
     """Voltage taken for current, and current for voltage."""
     recordings = dataset.recordings()
     return silenced(recordings, recordings.I, recordings.V)
 
 
-def blocked(dataset: Dataset) -> lf.Recordings:
+def blocked(dataset: Dataset) -> lf.Batch:
     """After their third spike, neurons stay depolarized and fire no more."""
     recordings, p = dataset.recordings(), dataset.parameters()
     order = np.cumsum(recordings.spikes, axis=1)
@@ -158,7 +159,7 @@ def blocked(dataset: Dataset) -> lf.Recordings:
     return replace(recordings, V=V.astype(np.float32), spikes=spikes, refractory=refractory)
 
 
-BENCH: dict[str, Callable[[Dataset], lf.Recordings]] = {
+BENCH: dict[str, Callable[[Dataset], lf.Batch]] = {
     "none": lambda dataset: dataset.recordings(),
     "adaptation current": adapting,
     "membrane noise x 3": louder,
@@ -172,7 +173,7 @@ BENCH: dict[str, Callable[[Dataset], lf.Recordings]] = {
     "depolarization block": blocked,
 }
 # Ten times less, for sets.
-FAINT: dict[str, Callable[[Dataset], lf.Recordings]] = {
+FAINT: dict[str, Callable[[Dataset], lf.Batch]] = {
     "adaptation current": partial(adapting, strength=0.1 * ADAPTATION),
     "series resistance": partial(measured, change=partial(resistance, R=0.1 * SERIES_RESISTANCE)),
     "50 Hz hum": partial(measured, change=partial(humming, amplitude=0.1 * HUM)),

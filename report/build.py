@@ -31,7 +31,7 @@ TITLES = {
 }
 # The cell that is shown: a few spikes near rheobase.
 CELL = ("steps_171116sh_0018.abf", 12, 1100.0, 1900.0)
-KINDS = {"raw": "network alone", "corrected": "corrected"}
+POSTERIORS = {"amortized": "network alone", "corrected": "corrected"}
 
 
 def read_benchmarks(folder: Path = RESULTS) -> dict[str, Any]:
@@ -50,11 +50,11 @@ def accuracy(found: dict[str, Any]) -> pd.DataFrame:
     """One row per posterior: how far it is from the exact one, and what it cost."""
     rows = []
     for name, row in found.items():
-        parts = [(KINDS[kind], row[kind]) for kind in KINDS if kind in row] or [("", row)]
-        for kind, part in parts:
-            own = kind != KINDS["corrected"]
-            label = {"reference": "exact, against itself"}.get(name, name.replace("_", " "))
-            line = {"posterior": f"{label}, {kind}" if kind else label, "median": part["c2st"]["median"]}
+        parts = [(label, row[which]) for which, label in POSTERIORS.items() if which in row] or [("", row)]
+        for which, part in parts:
+            own = which != POSTERIORS["corrected"]
+            label = {"exact": "exact, against itself"}.get(name, name.replace("_", " "))
+            line = {"posterior": f"{label}, {which}" if which else label, "median": part["c2st"]["median"]}
             line |= {"q90": part["c2st"]["q90"], "sd_ratio": ", ".join(f"{x:.2f}" for x in part["sd_ratio"])}
             share = part.get("efficiency", {})
             line |= {"efficiency": share.get("median"), "efficiency05": share.get("q05")}
@@ -73,16 +73,16 @@ def real_cells(found: dict[str, Any]) -> pd.DataFrame:
     for window, row in found.items():
         file, sweep, start, stop = window.rsplit(":", 3)
         place = f"{file}, {f'sweep {sweep}, ' if sweep else ''}{start} to {stop} ms"
-        for name in row["reference"]:
+        for name in row["exact"]:
             line = {"window": place, "name": name, "symbol": symbol(name), "spikes": row["spikes"]}
-            for kind in ("amortized", "corrected", "reference"):
-                mean, sd = row[kind][name]
-                line |= {kind: f"{mean:.3g} ± {sd:.2g}", f"{kind}_mean": mean, f"{kind}_sd": sd}
+            for which in ("amortized", "corrected", "exact"):
+                mean, sd = row[which][name]
+                line |= {which: f"{mean:.3g} ± {sd:.2g}", f"{which}_mean": mean, f"{which}_sd": sd}
             rows.append(line | {"k_hat": row["k_hat"], "efficiency": row["efficiency"]})
     frame = pd.DataFrame(rows)
     frame["where"] = frame.window.where(~frame.window.duplicated(), "")
-    for kind in ("amortized", "corrected"):
-        frame[f"{kind}_off"] = (frame[f"{kind}_mean"] - frame.reference_mean).abs() / frame.reference_sd
+    for which in ("amortized", "corrected"):
+        frame[f"{which}_off"] = (frame[f"{which}_mean"] - frame.exact_mean).abs() / frame.exact_sd
     return frame
 
 
@@ -134,11 +134,11 @@ def real_verdicts(found: dict[str, Any]) -> pd.DataFrame:
 
 
 def simulator(found: dict[str, Any]) -> pd.DataFrame:
-    """One row per program, on one core and on all."""
+    """One row per program, on one CPU and on all."""
     rows = [
-        {"cores": cores, "program": program} | row
-        for cores in ("one core", f"{found['machine']['cores']} cores")
-        for program, row in found["brian2"][cores].items()
+        {"cpus": cpus, "program": program} | row
+        for cpus in ("one CPU", f"{found['machine']['n_cpu']} CPUs")
+        for program, row in found["brian2"][cpus].items()
     ]
     return pd.DataFrame(rows)
 
@@ -151,7 +151,8 @@ def by_key(found: dict[str, Any], name: str) -> pd.DataFrame:
 def cell(network: Path, recordings: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Values and figures of one real cell."""
     import leakyflow as lf
-    from leakyflow.diagnostics.plots import plot_pairs, plot_recording_posterior
+    from leakyflow.diagnostics.plots.posteriors import plot_pairs
+    from leakyflow.diagnostics.plots.recordings import plot_recording_posterior
     from leakyflow.diagnostics.predictive import posterior_predictive
 
     posterior = lf.load_posterior(network)
@@ -181,7 +182,7 @@ def build(facts: Facts, out: Path, shown: tuple[dict[str, Any], dict[str, Any]] 
         "simulator": simulator(found["simulator"]),
         "sizes": sizes.assign(n=sizes.n.astype(int)),
         "steps": pd.concat(
-            [by_key(rows, "network").assign(cores=cores) for cores, rows in found["training"]["steps"].items()]
+            [by_key(rows, "network").assign(cpus=cpus) for cpus, rows in found["training"]["steps"].items()]
         ),
         "conditions": {
             name.replace(", ", "_"): pd.DataFrame(part["parameters"])

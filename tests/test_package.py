@@ -1,8 +1,14 @@
 """What a user meets first: a quiet import, names that resolve, help at once."""
 
+import importlib
+import inspect
+import pkgutil
+from typing import get_args, get_type_hints
+
 import pytest
 
 import leakyflow
+from leakyflow.simulator.distributions import AbstractDistribution
 from tests.fresh import run_python
 
 HEAVY = {"bayesflow", "keras", "jax", "jaxlib", "torch", "tensorflow"}
@@ -130,3 +136,73 @@ def test_help_takes_less_than_a_second():
     # Processor time, for other processes share the cores; the least of three, for the first fills caches.
     code = f"{HELP}\nprint(time.process_time())"
     assert min(float(run_python(code).stdout.split()[-1]) for _ in range(3)) < 1.0
+
+
+TYPES = {
+    "recordings": ("Recording", "Cell", "Batch", "Finding", "Sweep"),
+    "neurons and their priors": ("Parameters", "Prior", "Normal", "LogNormal", "Uniform", "TruncatedNormal", "ReadOff"),
+    "stimuli and their priors": (
+        "Stimulus",
+        "SquarePrior",
+        "SinusoidPrior",
+        "RampPrior",
+        "ChirpPrior",
+        "OrnsteinUhlenbeckPrior",
+        "ArrayPrior",
+    ),
+    "settings": ("Config", "SimulatorConfig", "NetworkConfig", "SummaryConfig", "FlowConfig", "TrainingConfig"),
+    "simulations": ("Dataset", "PriorPredictive"),
+    "inference": ("Posterior", "Draws", "Run"),
+    "what to believe": (
+        "Typicality",
+        "Verdict",
+        "Projection",
+        "Predictive",
+        "PredictiveCheck",
+        "Diagnosis",
+        "Ranks",
+        "Recovery",
+        "Contraction",
+        "Conditions",
+        "Convergence",
+    ),
+    "pages": ("Page",),
+    "errors": ("LeakyflowError",),
+}
+# Contracts and bases, which a user meets in none but a signature.
+BASES = {"HasSimulator", "AbstractDistribution", "AbstractStimulusPrior"}
+
+
+def test_the_types_that_a_user_needs_are_public_and_no_others():
+    listed = {name for names in TYPES.values() for name in names}
+    assert {name for name in leakyflow.__all__ if inspect.isclass(getattr(leakyflow, name))} == listed
+
+
+def own_types(hint: object) -> set[type]:
+    """Classes of this package in a type hint, wherever in it."""
+    found = set().union(*(own_types(part) for part in get_args(hint)))
+    return found | ({hint} if inspect.isclass(hint) and hint.__module__.startswith("leakyflow.") else set())
+
+
+FUNCTIONS = [name for name in leakyflow.__all__ if inspect.isfunction(getattr(leakyflow, name))]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_whatever_a_public_function_takes_or_gives_is_public(name):
+    hints = get_type_hints(getattr(leakyflow, name))
+    types = {found.__name__ for hint in hints.values() for found in own_types(hint)}
+    assert types <= {*leakyflow.__all__, *BASES}
+
+
+def test_a_type_that_is_not_public_would_be_seen():
+    assert {found.__name__ for found in own_types(dict[str, AbstractDistribution | None])} == {"AbstractDistribution"}
+
+
+def test_figures_are_public():
+    plots = importlib.import_module("leakyflow.diagnostics.plots")
+    modules = [
+        importlib.import_module(f"{plots.__name__}.{found.name}") for found in pkgutil.iter_modules(plots.__path__)
+    ]
+    drawn = {name for module in modules for name in module.__all__ if name.startswith("plot_")}
+    assert drawn
+    assert drawn <= set(leakyflow.__all__)

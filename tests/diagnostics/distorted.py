@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from leakyflow.likelihood.draws import Draws
 from leakyflow.models.posterior import Posterior
-from leakyflow.reference.draws import Draws
 
 
 class Distorted(Posterior):

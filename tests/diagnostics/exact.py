@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from leakyflow.reference.draws import Draws
+from leakyflow.likelihood.draws import Draws
+from leakyflow.neuron.parameters import Parameters
 from leakyflow.simulator.distributions import Normal
-from leakyflow.simulator.parameters import Parameters
 from leakyflow.simulator.prior import Prior
 
 NOISE = 3.0  # mV, of the measurement

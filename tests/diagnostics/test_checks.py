@@ -3,15 +3,15 @@ import pytest
 import scipy.stats
 
 from leakyflow.diagnostics.checks import CHECKS, check_statistics
-from leakyflow.recordings.recording import Recordings
-from leakyflow.reference.sufficient import compress
+from leakyflow.likelihood.sufficient import compress
+from leakyflow.recordings.batch import Batch
 from tests.cases import marked, recorded, simulated, simulator, spoiled, stimulated
 
 # Nearly standard normal under the model, whatever the neuron and the stimulus.
 NORMAL = ("lag_1", "current_jump", "current_delay", "noise_with_time", "noise_with_V")
 
 
-def checks(recordings: Recordings) -> dict[str, np.ndarray]:
+def checks(recordings: Batch) -> dict[str, np.ndarray]:
     return dict(zip(CHECKS, check_statistics(recordings, compress(recordings)).T, strict=True))
 
 
@@ -30,10 +30,10 @@ def test_a_check_is_standard_normal_under_the_model(recordings, name):
     assert abs(values.std() - 1.0) < 4.0 / np.sqrt(2.0 * len(values)) + 0.05
 
 
-def added(column) -> Recordings:
+def added(column) -> Batch:
     """400 ms of a neuron with a step, and something added to V."""
     recording = stimulated(60.0, t_max=400.0)
-    return Recordings.from_list([recorded(recording.V + column(recording), recording.I)])
+    return Batch.from_list([recorded(recording.V + column(recording), recording.I)])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_an_adaptation_current_is_seen_behind_spikes(recordings):
     V = spiking.V.astype(np.float64)
     trace = np.cumsum(spiking.spikes, axis=1)  # slower than everything
     bent = V - 0.5 * trace * ~(spiking.spikes | spiking.refractory)
-    found = checks(Recordings(**(vars(spiking) | {"V": bent.astype(np.float32)})))["after_spike_slow"]
+    found = checks(Batch(**(vars(spiking) | {"V": bent.astype(np.float32)})))["after_spike_slow"]
     assert config.dt == spiking.dt
     assert np.median(np.abs(found)) > scipy.stats.norm.ppf(0.995)
 
@@ -72,7 +72,7 @@ def test_depolarization_block_is_seen_above_the_voltages_of_spikes(recordings):
         second = np.flatnonzero(spikes[row])[1]
         V[row, second:] = V[row, second - 1] + 5.0
         spikes[row, second:] = refractory[row, second:] = False
-    found = checks(Recordings(**(vars(blocked) | {"V": V, "spikes": spikes, "refractory": refractory})))["survival"]
+    found = checks(Batch(**(vars(blocked) | {"V": V, "spikes": spikes, "refractory": refractory})))["survival"]
     usual = checks(recordings)["survival"]
     assert np.median(found) > np.quantile(usual, 0.99)
     assert (usual[recordings.n_spikes == 0] == 0.0).all()
@@ -106,4 +106,4 @@ DEGENERATE = {
 
 @pytest.mark.parametrize("name", DEGENERATE)
 def test_checks_are_finite(name):
-    assert all(np.isfinite(value).all() for value in checks(Recordings.from_list([DEGENERATE[name]])).values())
+    assert all(np.isfinite(value).all() for value in checks(Batch.from_list([DEGENERATE[name]])).values())

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from leakyflow.diagnostics.convergence import measure_convergence, read_history
+from leakyflow.errors import LeakyflowError
 
 
 def history(loss, val_loss):
@@ -29,6 +30,35 @@ def test_one_epoch_says_nothing_of_rest_but_is_no_error():
 def test_a_folder_without_history_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="made by `leakyflow train`"):
         read_history(tmp_path)
+
+
+HEADER = b"epoch,loss,val_loss,learning_rate,seconds\n"
+TABLES = {
+    "empty": b"",
+    "not UTF-8": b"\xff\xfe\x00",
+    "text": HEADER + b"1,low,2.0,0.1,3.0\n",
+    "a column less": b"epoch,loss,val_loss,learning_rate\n1,2.0,2.0,0.1\n",
+    "another column": HEADER.replace(b"val_loss", b"loss_val") + b"1,2.0,2.0,0.1,3.0\n",
+    "not finite": HEADER + b"1,nan,2.0,0.1,3.0\n",
+    "a gap": HEADER + b"1,2.0,2.0,0.1,3.0\n3,2.0,2.0,0.1,3.0\n",
+    "half an epoch": HEADER + b"1.5,2.0,2.0,0.1,3.0\n",
+    "more in a row": HEADER + b"1,2.0,2.0,0.1,3.0,4.0,5.0\n",
+    "a torn row": HEADER + b"1,2.0,2.0,0.1,3.0\n2,2.0",
+    "binary": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("content", TABLES.values(), ids=TABLES.keys())
+def test_a_damaged_history_is_refused(tmp_path, content):
+    (tmp_path / "history.csv").write_bytes(content)
+    with pytest.raises(LeakyflowError, match=rf"{tmp_path / 'history.csv'}.*Copy the folder again"):
+        read_history(tmp_path)
+
+
+def test_a_history_as_training_writes_it_is_read(tmp_path):
+    """The tables above could all be refused for another reason."""
+    (tmp_path / "history.csv").write_bytes(HEADER + b"1,2.5,2.0,0.1,3.0\n2,1.5,1.8,0.1,3.0\n")
+    assert measure_convergence(read_history(tmp_path)).best_epoch == 2
 
 
 def test_an_empty_history_is_refused():

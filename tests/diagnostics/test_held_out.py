@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from leakyflow.diagnostics.held_out import diagnose
-from leakyflow.reference.likelihood import log_likelihood
+from leakyflow.likelihood.log_likelihood import log_likelihood
+from leakyflow.neuron.parameters import Parameters
 from leakyflow.simulator.dataset import make_dataset
-from leakyflow.simulator.parameters import Parameters
 from leakyflow.training.config import load_config
 
 
@@ -39,12 +39,12 @@ def test_strata_share_out_the_recordings(diagnosis):
 def test_the_log_likelihood_ranked_is_that_of_the_recording(diagnosis, tiny_run, tiny_config):
     recordings, draws = make_dataset(tiny_config, 200, seed=99).recordings(), diagnosis.draws
     truth = make_dataset(tiny_config, 200, seed=99).parameters()
-    at_truth = log_likelihood(Parameters(*(np.asarray(x)[3] for x in truth)), recordings[3])
-    neurons = {name: np.full(100, np.asarray(getattr(truth, name))[3]) for name in Parameters._fields}
+    at_truth = log_likelihood(truth.map(lambda x: np.asarray(x)[3]), recordings[3])
+    neurons = {name: np.full(100, np.asarray(getattr(truth, name))[3]) for name in truth}
     at_draws = log_likelihood(Parameters(**(neurons | dict(draws.of(3)))), recordings[3])
     assert diagnosis.ranks.ranks[3, -1] == np.sum(at_draws < at_truth)
 
 
 def test_simulations_under_another_prior_are_refused(tiny_run):
     with pytest.raises(ValueError, match="drawn from another"):
-        diagnose(tiny_run.posterior, make_dataset(load_config("recording"), 2, seed=1))
+        diagnose(tiny_run.posterior, make_dataset(load_config("lif"), 2, seed=1))

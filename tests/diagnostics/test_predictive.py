@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from leakyflow.diagnostics.predictive import FEATURES, posterior_predictive
-from leakyflow.reference.draws import Draws
+from leakyflow.likelihood.draws import Draws
 from leakyflow.simulator.distributions import LogNormal, Normal
-from leakyflow.simulator.lif import simulate
 from leakyflow.simulator.prior import Prior
+from leakyflow.simulator.simulate import simulate
 from leakyflow.simulator.stimuli import square
 from tests.cases import NEURON
 
 PRIOR = Prior(
-    NEURON._asdict()
+    dict(NEURON)
     | {
         "tau": LogNormal(median=17.0, sigma=0.5),
         "V_rest": Normal(mean=-72.0, sd=6.0),
@@ -24,7 +24,7 @@ PRIOR = Prior(
 
 def recordings(n: int, amplitude: float = 190.0):
     stimulus = square(amplitude=amplitude, onset=20.0, duration=100.0, t_max=140.0, dt=0.2)
-    neurons = NEURON._replace(V_rest=np.full(n, NEURON.V_rest))
+    neurons = NEURON.replace(V_rest=np.full(n, NEURON.V_rest))
     return simulate(neurons, stimulus, seed=3)
 
 

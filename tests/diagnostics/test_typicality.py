@@ -1,4 +1,7 @@
+import io
 import pickle
+import shutil
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -6,9 +9,13 @@ import pytest
 import scipy.stats
 
 from leakyflow.diagnostics import typicality as module
-from leakyflow.diagnostics.typicality import Cloud, Typicality, _features, typicality_of
+from leakyflow.diagnostics.cloud import Cloud
+from leakyflow.diagnostics.features import features_of
+from leakyflow.diagnostics.typicality import Typicality, typicality_of
+from leakyflow.errors import LeakyflowError
 from leakyflow.models.posterior import Posterior
-from leakyflow.recordings.recording import Recordings
+from leakyflow.recordings.batch import Batch
+from leakyflow.revision import REVISIONS
 from leakyflow.simulator.dataset import make_dataset
 from leakyflow.training.config import load_config
 from leakyflow.training.run import load_posterior
@@ -43,7 +50,7 @@ def tolerance(level: float, n: int, n_calibration: int) -> float:
     return 4.0 * np.sqrt(level * (1.0 - level) * (1.0 / n + 1.0 / n_calibration))
 
 
-def humming(recordings: Recordings, amplitude: float) -> Recordings:
+def humming(recordings: Batch, amplitude: float) -> Batch:
     t = np.arange(recordings.V.shape[1]) * recordings.dt
     hum = amplitude * np.sin(2e-3 * np.pi * 50.0 * t) * ~(recordings.spikes | recordings.refractory)
     return replace(recordings, V=(recordings.V + hum).astype(np.float32))
@@ -72,7 +79,7 @@ def test_false_alarms_are_nominal_among_silent_and_among_spiking_recordings(typi
 
 
 def test_a_typicality_calibrated_on_what_it_was_fitted_on_would_raise_false_alarms(posterior, held_out):
-    features = _features(posterior, held_out)
+    features = features_of(posterior, held_out)
     fitted, new = features[:300], features[300:]
     cloud = Cloud.fit(fitted, fitted, fitted)
     assert (cloud.p_value(cloud.score(new)) < 0.05).mean() > 0.05 + tolerance(0.05, len(new), 300)
@@ -119,7 +126,7 @@ def test_a_flat_electrode_is_very_atypical(typicality):
 @pytest.mark.parametrize(("n", "n_sets"), [(1, 500), (10, 100), (100, 10)])
 def test_false_alarms_of_sets_are_nominal(typicality, posterior, held_out, n, n_sets):
     sets = typicality.sets
-    embedded = sets.embedding(sets.points(_features(posterior, held_out[: n * n_sets])))
+    embedded = sets.embedding(sets.points(features_of(posterior, held_out[: n * n_sets])))
     found, null = sets.distance(embedded.reshape(n_sets, n, -1).mean(1)), sets.null(n)
     # Few large sets: a coarse level.
     level = 0.05 if n < 100 else 0.3
@@ -154,8 +161,6 @@ def test_projection_lays_recordings_on_the_cloud(typicality, held_out, p):
 
 
 def test_what_is_typical_is_kept_in_the_run(tiny_run, tmp_path, monkeypatch):
-    import shutil
-
     monkeypatch.setattr(module, "N_SIMULATIONS", 800)
     posterior = load_posterior(shutil.copytree(tiny_run.folder, tmp_path / "run"))
     made = typicality_of(posterior)
@@ -165,12 +170,20 @@ def test_what_is_typical_is_kept_in_the_run(tiny_run, tmp_path, monkeypatch):
     assert typicality_of(posterior).check(recording) == made.check(recording)
 
 
+def test_nothing_is_written_among_the_networks_that_ship(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "N_SIMULATIONS", 800)
+    monkeypatch.setattr(module, "SHIPPED", tmp_path)
+    without = shutil.ignore_patterns(module.TYPICALITY)  # that another test may have left in the shared folder
+    typicality_of(load_posterior(shutil.copytree(tiny_run.folder, tmp_path / "run", ignore=without)))
+    assert not (tmp_path / "run" / module.TYPICALITY).exists()
+
+
 # --- errors
 
 
 def test_simulations_under_other_settings_are_refused(posterior):
     with pytest.raises(ValueError, match="other settings"):
-        Typicality.fit(posterior, make_dataset(load_config("recording"), 2, seed=1))
+        Typicality.fit(posterior, make_dataset(load_config("lif"), 2, seed=1))
 
 
 def test_few_simulations_are_refused(posterior, tiny_config):
@@ -203,8 +216,99 @@ def test_what_is_typical_of_another_network_is_refused(typicality, posterior, tm
         Typicality.load(tmp_path / "typicality.npz", other)
 
 
+@pytest.mark.parametrize("formula", ["checks", "statistics", "typicality", "neuron"])
+def test_what_was_typical_by_other_formulas_is_refused(typicality, posterior, tmp_path, monkeypatch, formula):
+    typicality.save(tmp_path / "typicality.npz")
+    monkeypatch.setitem(REVISIONS, formula, 99)
+    with pytest.raises(LeakyflowError, match="it is of another network or version"):
+        Typicality.load(tmp_path / "typicality.npz", posterior)
+
+
+def test_what_was_typical_by_other_formulas_is_made_anew(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "N_SIMULATIONS", 800)
+    posterior = load_posterior(shutil.copytree(tiny_run.folder, tmp_path / "run"))
+    typicality_of(posterior)
+    made = []
+    monkeypatch.setattr(module, "make_dataset", lambda *a, **b: made.append(1) or make_dataset(*a, **b))
+    typicality_of(posterior)
+    assert not made
+    monkeypatch.setitem(REVISIONS, "checks", 99)
+    typicality_of(posterior)
+    assert made
+    assert Typicality.load(tmp_path / "run" / module.TYPICALITY, posterior)
+
+
 @pytest.mark.parametrize("content", [b"no archive", pickle.dumps({"edges": 1}), b""])
 def test_a_damaged_file_is_refused(posterior, tmp_path, content):
     (tmp_path / "typicality.npz").write_bytes(content)
-    with pytest.raises(ValueError, match="does not say what is typical"):
+    with pytest.raises(LeakyflowError, match="does not say what is typical"):
         Typicality.load(tmp_path / "typicality.npz", posterior)
+
+
+CHANGES = {
+    "edges, a number": {"edges": np.int64(3)},
+    "edges, a cube": {"edges": np.zeros((2, 2, 2), np.int64)},
+    "edges, too many": {"edges": np.arange(1, 50)},
+    "edges, falling": {"edges": np.array([5, 1])},
+    "edges, text": {"edges": np.array(["1", "2"])},
+    "scale of no feature": {"sets.scale": np.zeros((0, 97), np.float32)},
+    "scale of another length": {"sets.scale": np.zeros((152, 9), np.float32)},
+    "scale of fewer features": {"sets.scale": np.zeros((20, 97), np.float32)},
+    "relations, a number": {"cloud0.relations": np.float32(1.0)},
+    "relations in double precision": {"cloud0.relations": np.eye(61)},
+    "learned, not square": {"cloud0.learned": np.zeros((91, 2), np.float32)},
+    "parts, not finite": {"cloud0.parts": np.full((4, 97), np.nan, np.float32)},
+    "calibration, objects": {"cloud0.calibration": np.array([{"a": 1}])},
+    "calibration, none": {"cloud0.calibration": np.zeros(0, np.float32)},
+    "calibration, falling": {"cloud0.calibration": np.array([2.0, 1.0], np.float32)},
+    "mean, compound": {"sets.mean": np.zeros(548, [("a", "f4")])},
+    "no simulations": {"sets.simulations": np.zeros((0, 36), np.float16)},
+    "axes missing": {"sets.axes": None},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_arrays_of_another_form_are_refused(typicality, posterior, tmp_path, change):
+    path = tmp_path / "typicality.npz"
+    typicality.save(path)
+    with np.load(path) as file:
+        arrays = {name: value for name, value in {**file, **change}.items() if value is not None}
+    np.savez(path, **arrays)
+    with pytest.raises(LeakyflowError, match=f"{path} does not say what is typical.*Delete it"):
+        Typicality.load(path, posterior)
+
+
+def test_an_array_of_4_tib_is_refused_before_it_takes_memory(typicality, posterior, tmp_path):
+    path = tmp_path / "typicality.npz"
+    typicality.save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (2**30, 1024)})
+    members["cloud0.calibration.npy"] = header.getvalue()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(LeakyflowError, match=r"`cloud0.calibration` must hold float32 .*\(any\)"):
+        Typicality.load(path, posterior)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_truncated_file_is_refused(typicality, posterior, tmp_path, share):
+    path = tmp_path / "typicality.npz"
+    typicality.save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(LeakyflowError, match="does not say what is typical"):
+        Typicality.load(path, posterior)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7])
+def test_a_flipped_byte_is_seen(typicality, posterior, tmp_path, share):
+    path = tmp_path / "typicality.npz"
+    typicality.save(path)
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(LeakyflowError, match="does not say what is typical"):
+        Typicality.load(path, posterior)

@@ -6,10 +6,10 @@ import pytest
 
 from leakyflow.diagnostics import verdicts
 from leakyflow.diagnostics.calibration import calibration_table, sbc_ranks
+from leakyflow.diagnostics.conditions import Conditions
 from leakyflow.diagnostics.contraction import Contraction
 from leakyflow.diagnostics.convergence import Convergence
 from leakyflow.diagnostics.recovery import measure_recovery
-from leakyflow.diagnostics.sensitivity import Conditions
 from tests.diagnostics.exact import PRIOR, conjugate, prior_as_posterior
 
 
@@ -104,7 +104,7 @@ def test_posteriors_must_be_as_narrow_as_the_exact_ones(width, passed):
     found = Contraction(
         names=PRIOR.inferred,
         durations=durations,
-        sd={"raw": width * exact, "corrected": exact},
+        sd={"amortized": width * exact, "corrected": exact},
         n_spikes=np.tile([1, 2, 3, 4], (20, 1)),
         prior_sd=np.ones(2),
     )
@@ -117,10 +117,10 @@ def test_posteriors_must_be_as_narrow_as_the_exact_ones(width, passed):
 @pytest.mark.parametrize(("coverage", "passed"), [(0.88, True), (0.6, False), (0.97, True)])
 def test_coverage_must_hold_under_other_stimuli(coverage, passed):
     def conditions(names):
-        columns = {"condition": names, "kind": "corrected", "parameter": "tau", "coverage90": [0.9, 0.9, coverage]}
-        return Conditions(pd.DataFrame(columns), pd.DataFrame({"kind": ["corrected"], "n": [60]}))
+        columns = {"condition": names, "posterior": "corrected", "parameter": "tau", "coverage90": [0.9, 0.9, coverage]}
+        return Conditions(pd.DataFrame(columns), pd.DataFrame({"posterior": ["corrected"], "n": [60]}))
 
-    stimuli, dt = conditions(["training", "ramp", "chirp"]), conditions(["dt", "0.05 ms, sampled", "0.05 ms, filtered"])
+    stimuli, dt = conditions(["training", "ramp", "chirp"]), conditions(["dt", "0.05 ms", "0.05 ms, sampled"])
     index = pd.MultiIndex.from_product([["a", "b"], ["tau", "V_th"]], names=["recording", "parameter"])
     prior = pd.DataFrame({"diagnosis": ["none", "weak likelihood", "none", "none"]}, index=index)
     of_stimuli, of_dt, of_prior = verdicts.sensitivity_checks(stimuli, dt, prior)

@@ -83,14 +83,10 @@ def test_an_unfinished_run_is_refused(tiny_run, diagnostics, tmp_path):
 @pytest.mark.parametrize("name", presets())
 def test_every_parameter_and_stimulus_of_a_preset_is_described(name):
     simulator = load_config(name).simulator
-    table = settings.parameters(simulator.parameters)
+    table = settings.parameters(simulator.prior)
     assert list(table.role) == [
-        "inferred"
-        if name in simulator.parameters.inferred
-        else "known"
-        if name in simulator.parameters.known
-        else "observed"
-        for name in simulator.parameters.root
+        "inferred" if name in simulator.prior.inferred else "known" if name in simulator.prior.known else "read off"
+        for name in simulator.prior.root
     ]
     varied = table[table.role != "known"]
     assert (varied.q01 < varied.q50).all()
@@ -113,7 +109,7 @@ def test_the_report_of_the_project_is_built_from_the_benchmarks(tiny_run, diagno
     written = build["build"](facts_of(tiny_run.folder, diagnostics), tmp_path, None)
     assert [path.name for path in written] == ["report.html", "report.pdf", "appendix.html", "appendix.pdf"]
     for path in written[::2]:
-        assert f"{accuracy['standard']['standard']['raw']['c2st']['q90']:.3f}" in path.read_text()
+        assert f"{accuracy['standard']['standard']['amortized']['c2st']['q90']:.3f}" in path.read_text()
 
 
 def test_a_template_that_shows_an_unknown_figure_is_refused(tiny_run, diagnostics, tmp_path):

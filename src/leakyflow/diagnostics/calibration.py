@@ -10,9 +10,11 @@ import scipy.stats
 from jaxtyping import Bool, Float64, Int64
 
 from leakyflow.diagnostics.recovery import check_many
-from leakyflow.recordings.recording import Recordings
-from leakyflow.reference.draws import Draws, import_arviz
-from leakyflow.simulator.parameters import Parameters
+from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.draws import Draws, import_arviz
+from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import Batch
+from leakyflow.seeds import stream
 
 __all__ = ["BAND", "GRID", "LEAST_RECORDINGS", "Quantity", "Ranks", "calibration_table", "sbc_ranks", "strata"]
 
@@ -48,7 +50,7 @@ class Ranks:
     @property
     def uniform(self) -> Float64[np.ndarray, "dataset quantity"]:
         """Ranks spread at random within their bins: exactly uniform on (0, 1) under an exact posterior."""
-        jitter = np.random.default_rng(self.seed).random(self.ranks.shape)
+        jitter = np.random.default_rng(stream(self.seed, "ranks")).random(self.ranks.shape)
         return (self.ranks + jitter) / (self.n_draws + 1)
 
     def of(self, rows: Bool[np.ndarray, " dataset"]) -> "Ranks":
@@ -70,7 +72,7 @@ class Ranks:
             ValueError: If there are too few recordings for the chi-square test.
         """
         if len(self.ranks) < LEAST_RECORDINGS:
-            raise ValueError(
+            raise LeakyflowError(
                 f"Calibration needs at least {LEAST_RECORDINGS} recordings, got {len(self.ranks)}. Simulate more."
             )
         chi2 = scipy.stats.chisquare(self.counts(), axis=0).pvalue
@@ -121,6 +123,15 @@ def sbc_ranks(draws: Draws, truth: Parameters, *, seed: int = 0, more: Mapping[s
     Raises:
         ValueError: If draws and true values are not of the same recordings.
 
+    Example:
+        >>> import leakyflow as lf
+        >>> posterior, config = lf.load_posterior("standard"), lf.load_config("standard")
+        >>> dataset = lf.make_dataset(config, 20, seed=7)
+        >>> draws = posterior.sample(dataset.recordings(), n_draws=50, correct=False)
+        >>> ranks = sbc_ranks(draws, dataset.parameters())
+        >>> ranks.ranks.shape, ranks.n_draws
+        ((20, 4), 50)
+
     References:
         Talts, Betancourt, Simpson, Vehtari & Gelman (2018), Validating Bayesian inference algorithms with
         simulation-based calibration, arXiv:1804.06788. Modrak, Moon, Kim, Buerkner, Huurre, Faltejskova, Gelman &
@@ -135,12 +146,12 @@ def sbc_ranks(draws: Draws, truth: Parameters, *, seed: int = 0, more: Mapping[s
     return Ranks(names=(*draws.names, *(more or {})), ranks=ranks, n_draws=draws.n_draws, seed=seed)
 
 
-def strata(recordings: Recordings, kinds: tuple[str, ...]) -> dict[str, Bool[np.ndarray, " dataset"]]:
+def strata(recordings: Batch, waveforms: tuple[str, ...]) -> dict[str, Bool[np.ndarray, " dataset"]]:
     """Members of the corners in which calibration on average may hide an error.
 
     Args:
         recordings: All of them.
-        kinds: Kind of the stimulus of each.
+        waveforms: That of the stimulus of each.
     """
     n_spikes, n_samples = recordings.n_spikes, recordings.n_samples
     middle = np.median(n_samples)
@@ -152,7 +163,8 @@ def strata(recordings: Recordings, kinds: tuple[str, ...]) -> dict[str, Bool[np.
         f"shorter than {middle * recordings.dt:.0f} ms": n_samples < middle,
         f"{middle * recordings.dt:.0f} ms or longer": n_samples >= middle,
     }
-    return found | {kind.replace("_", " "): np.array([kind == own for own in kinds]) for kind in dict.fromkeys(kinds)}
+    of_waveforms = {name: np.array([name == own for own in waveforms]) for name in dict.fromkeys(waveforms)}
+    return found | {name.replace("_", " "): rows for name, rows in of_waveforms.items()}
 
 
 def calibration_table(ranks: Ranks, members: Mapping[str, Bool[np.ndarray, " dataset"]]) -> pd.DataFrame:

@@ -15,13 +15,14 @@ power of a deviation are given as its root, so that far-out checks can be compar
 """
 
 import numpy as np
-import scipy.signal
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
+from leakyflow.diagnostics.added_variables import correlation, orthogonal, orthonormal, smoothed, t_statistic
+from leakyflow.diagnostics.series import lag_correlation, rooted, spectrum, variance_of_sums
+from leakyflow.likelihood.sufficient import Sufficient
 from leakyflow.models.least_squares import predicted_at_spikes
 from leakyflow.models.statistics import loose_fit
-from leakyflow.recordings.recording import Recordings
-from leakyflow.reference.sufficient import Sufficient
+from leakyflow.recordings.batch import Batch
 
 __all__ = ["CHECKS", "UNSPECIFIC", "check_statistics"]
 
@@ -50,21 +51,18 @@ CHECKS = {
     "survival": "the time without a spike above the voltages at which spikes came (depolarization block)",
     "threshold_spread": "the spread of the voltages at which spikes came",
     "threshold_trend": "the trend of these voltages over the recording",
-    "repeats": "the share of samples that repeat the one before",
+    "repeats": "the share of samples that repeat the one before, beyond what rounding makes",
 }
 # They see much, and say little of what it is.
 UNSPECIFIC = ("skewness", "kurtosis", "outlier", "lags_2_to_10", "slow_residual")
 N_LAGS = 10
 SLOW, FILTERED, FAST_CURRENT, SLOW_CURRENT, FOLLOWING = 20.0, 5.0, 5.0, 100.0, 50.0  # ms
-RESOLUTION = 1000.0  # ms, of the spectrum: 1 Hz
-LOWEST = 10.0  # Hz; what is slower has checks of its own
-HUM = (50.0, 60.0)  # Hz, of mains
-# Of a column's length: what remains of it beside (1, V, I) below this is rounding of single precision.
-LEAST_LENGTH = 1e-4
 BLOCK = 128
+# Share of samples that repeat the one before where a converter of the usual resolution is all that rounds them.
+ROUNDED = 0.4
 
 
-def check_statistics(recordings: Recordings, sufficient: Sufficient) -> Float64[np.ndarray, "dataset check"]:
+def check_statistics(recordings: Batch, sufficient: Sufficient) -> Float64[np.ndarray, "dataset check"]:
     """Compute the `CHECKS`, in their order.
 
     Args:
@@ -81,7 +79,7 @@ def check_statistics(recordings: Recordings, sufficient: Sufficient) -> Float64[
     return np.stack([found[name] for name in CHECKS], axis=-1)
 
 
-def _of_residuals(r: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
+def _of_residuals(r: Batch) -> dict[str, Float64[np.ndarray, " dataset"]]:
     dt, valid = r.dt, r.valid[:, : r.n_samples.max()]
     width = valid.shape[1]
     V, I = (np.where(valid, x[:, :width], 0.0).astype(np.float64) for x in (r.V, r.I))
@@ -90,9 +88,9 @@ def _of_residuals(r: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
     n = np.maximum(step.sum(1), 6.0)
     now, current, t = V[:, :-1], I[:, :-1], np.arange(width - 1) / n[:, None]
     one = np.ones_like(now)
-    basis = _orthonormal([one, now, current], step)
+    basis = orthonormal([one, now, current], step)
     change = np.diff(V, axis=1)
-    e = _orthogonal(np.where(step, change, 0.0)[:, None], basis)[:, 0]
+    e = orthogonal(np.where(step, change, 0.0)[:, None], basis)[:, 0]
     deviation = np.sqrt((e**2).sum(1) / n)
     # Without noise of its own, the residual is rounding.
     noisy = deviation > 1e-6 * np.abs(V).max(1).clip(min=1e-3)
@@ -102,37 +100,37 @@ def _of_residuals(r: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
     columns = {
         "current_jump": jump,
         "current_delay": np.pad(jump[:, :-1], ((0, 0), (1, 0))),
-        "current_filtered": _smoothed(current, FILTERED, dt),
+        "current_filtered": smoothed(current, FILTERED, dt),
         "drift": t,
         "curvature": centred**2,
-        "slow_current": _smoothed(now, FOLLOWING, dt),
-        "after_spike_fast": _smoothed(spikes[:, :-1].astype(np.float64), FAST_CURRENT, dt),
-        "after_spike_slow": _smoothed(spikes[:, :-1].astype(np.float64), SLOW_CURRENT, dt),
+        "slow_current": smoothed(now, FOLLOWING, dt),
+        "after_spike_fast": smoothed(spikes[:, :-1].astype(np.float64), FAST_CURRENT, dt),
+        "after_spike_slow": smoothed(spikes[:, :-1].astype(np.float64), SLOW_CURRENT, dt),
     }
     added = np.stack([np.where(step, column, 0.0) for column in columns.values()], axis=1)
-    length = np.sqrt((_orthogonal(added, basis[:, :1]) ** 2).sum(-1))
-    added = _orthogonal(added, basis)
+    length = np.sqrt((orthogonal(added, basis[:, :1]) ** 2).sum(-1))
+    added = orthogonal(added, basis)
     power = np.where(step, e**2 - 1.0, 0.0)[:, None]
-    moved = _orthogonal(np.stack([np.where(step, x, 0.0) for x in (now, t)], axis=1), basis[:, :1])
-    noise_with_V, noise_with_time = _correlation(moved, power).T * np.sqrt(n)
+    moved = orthogonal(np.stack([np.where(step, x, 0.0) for x in (now, t)], axis=1), basis[:, :1])
+    noise_with_V, noise_with_time = correlation(moved, power).T * np.sqrt(n)
     noise_with_V = np.where(np.ptp(V, axis=1) > 0.0, noise_with_V, 0.0)
-    lags = [_lag(e, step, lag) for lag in range(1, N_LAGS + 1)]
-    return dict(zip(columns, _t(added, e, n, length).T, strict=True)) | {
-        "skewness": _rooted((e**3).sum(1) / np.sqrt(6.0 * n)),
-        "kurtosis": _rooted(((e**4).sum(1) / n - 3.0) * np.sqrt(n / 24.0) * noisy),
+    lags = [lag_correlation(e, step, lag) for lag in range(1, N_LAGS + 1)]
+    return dict(zip(columns, t_statistic(added, e, n, length).T, strict=True)) | {
+        "skewness": rooted((e**3).sum(1) / np.sqrt(6.0 * n)),
+        "kurtosis": rooted(((e**4).sum(1) / n - 3.0) * np.sqrt(n / 24.0) * noisy),
         # The largest of n normal numbers grows so.
         "outlier": np.abs(e).max(1) - np.sqrt(2.0 * np.log(n)),
         "lag_1": lags[0],
         "lags_2_to_10": np.linalg.norm(lags[1:], axis=0),
-        "slow_residual": _variance_of_sums(e, step, max(1, round(SLOW / dt))),
-        **_spectrum(e, dt, n),
+        "slow_residual": variance_of_sums(e, step, max(1, round(SLOW / dt))),
+        **spectrum(e, dt, n),
         "noise_with_V": noise_with_V,
         "noise_with_time": noise_with_time,
-        "repeats": (step & (change == 0.0)).sum(1) / n,
+        "repeats": np.maximum((step & (change == 0.0)).sum(1) / n - ROUNDED, 0.0),
     }
 
 
-def _of_survival(r: Recordings, V_spike: Float64[np.ndarray, " dataset"]) -> dict[str, Float64[np.ndarray, " dataset"]]:
+def _of_survival(r: Batch, V_spike: Float64[np.ndarray, " dataset"]) -> dict[str, Float64[np.ndarray, " dataset"]]:
     """Of the samples above the mean voltage at spikes: a threshold, noisy or not, leaves few of them to each spike."""
     survived = (r.free & (V_spike[:, None] < r.V)).sum(1)
     return {"survival": np.log1p(survived / np.maximum(r.n_spikes, 1))}
@@ -156,7 +154,7 @@ def _of_fit(s: Sufficient) -> tuple[dict[str, Float64[np.ndarray, " dataset"]], 
     mean = at_spikes.sum(1) / total
     deviation = np.where(spike, at_spikes - mean[:, None], 0.0)
     place = np.where(spike, np.arange(spike.shape[1]) - (total[:, None] - 1) / 2.0, 0.0)
-    trend = _correlation(deviation[:, None], place[:, None])[:, 0]
+    trend = correlation(deviation[:, None], place[:, None])[:, 0]
     least = np.where(spike, at_spikes, np.inf).min(1, initial=np.inf)
     found = {
         "start": (first * fit.c).sum(1) / np.sqrt(stationary + slope_error),
@@ -165,92 +163,3 @@ def _of_fit(s: Sufficient) -> tuple[dict[str, Float64[np.ndarray, " dataset"]], 
         "threshold_trend": np.where(n > 3, np.arctanh(0.999999 * trend) * np.sqrt(np.maximum(n - 3, 0)), 0.0),
     }
     return found, np.where(n > 0, mean, np.inf)
-
-
-def _orthonormal(
-    columns: list[Float64[np.ndarray, "dataset time"]], step: Bool[np.ndarray, "dataset time"]
-) -> Float64[np.ndarray, "dataset basis time"]:
-    """Gram and Schmidt; a column that depends on the ones before becomes 0."""
-    basis = np.zeros((len(step), 0, step.shape[1]))
-    for column in columns:
-        x = np.where(step, column, 0.0)[:, None]
-        # Compared with its length about the mean, which is all that later columns are about.
-        whole = np.linalg.norm(_orthogonal(x, basis[:, :1]), axis=-1, keepdims=True)
-        x = _orthogonal(x, basis)
-        length = np.linalg.norm(x, axis=-1, keepdims=True)
-        kept = (length > LEAST_LENGTH * whole) & (length > 1e-9)
-        basis = np.concatenate([basis, np.where(kept, x / np.where(kept, length, 1.0), 0.0)], axis=1)
-    return basis
-
-
-def _orthogonal(
-    x: Float64[np.ndarray, "dataset column time"], basis: Float64[np.ndarray, "dataset basis time"]
-) -> Float64[np.ndarray, "dataset column time"]:
-    """What of x the basis leaves; twice, for once loses digits."""
-    for _ in range(2):
-        x = x - (x @ basis.swapaxes(1, 2)) @ basis
-    return x
-
-
-def _smoothed(x: Float64[np.ndarray, "dataset time"], tau: float, dt: float) -> Float64[np.ndarray, "dataset time"]:
-    """Exponential average of the past, from the first sample on."""
-    decay = np.exp(-dt / tau)
-    smooth, _ = scipy.signal.lfilter([1.0 - decay], [1.0, -decay], x, axis=1, zi=decay * x[:, :1])
-    return smooth
-
-
-def _correlation(
-    x: Float64[np.ndarray, "dataset column time"], y: Float64[np.ndarray, "dataset 1 time"]
-) -> Float64[np.ndarray, "dataset column"]:
-    """Cosine between x and y; 0 where one of them is 0."""
-    length = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
-    return np.where(length > 1e-9, (x * y).sum(-1) / np.where(length > 1e-9, length, 1.0), 0.0)
-
-
-def _t(
-    x: Float64[np.ndarray, "dataset column time"],
-    e: Float64[np.ndarray, "dataset time"],
-    n: Float64[np.ndarray, " dataset"],
-    length: Float64[np.ndarray, "dataset column"],
-) -> Float64[np.ndarray, "dataset column"]:
-    """Test statistic of each added column; 0 where little of its own length is left."""
-    left = np.linalg.norm(x, axis=-1) > LEAST_LENGTH * np.maximum(length, 1e-9)
-    r = np.where(left, _correlation(x, e[:, None]), 0.0)
-    return r * np.sqrt((n - 4.0)[:, None] / np.maximum(1.0 - r**2, 1e-6))
-
-
-def _rooted(x: Float64[np.ndarray, " dataset"]) -> Float64[np.ndarray, " dataset"]:
-    return np.sign(x) * np.sqrt(np.abs(x))
-
-
-def _lag(
-    e: Float64[np.ndarray, "dataset time"], step: Bool[np.ndarray, "dataset time"], lag: int
-) -> Float64[np.ndarray, " dataset"]:
-    """Autocorrelation at a lag, in its SDs under independence."""
-    pairs = (step[:, lag:] & step[:, :-lag]).sum(1)
-    return (e[:, lag:] * e[:, :-lag]).sum(1) / np.sqrt(np.maximum(pairs, 1))
-
-
-def _variance_of_sums(
-    e: Float64[np.ndarray, "dataset time"], step: Bool[np.ndarray, "dataset time"], size: int
-) -> Float64[np.ndarray, " dataset"]:
-    """Length of the sums over so many samples, each in its SD, less that of independent ones."""
-    n_blocks = -(-e.shape[1] // size)
-    padded = [np.pad(x, ((0, 0), (0, n_blocks * size - e.shape[1]))) for x in (e, step)]
-    sums, counts = (x.reshape(len(e), n_blocks, size).sum(-1) for x in padded)
-    used = counts >= size / 2
-    return np.sqrt(np.where(used, sums**2 / np.maximum(counts, 1), 0.0).sum(1)) - np.sqrt(used.sum(1))
-
-
-def _spectrum(
-    e: Float64[np.ndarray, "dataset time"], dt: float, n: Float64[np.ndarray, " dataset"]
-) -> dict[str, Float64[np.ndarray, " dataset"]]:
-    """Largest amplitude of the spectrum, whose squares are exponential with mean 1, and that of mains hum."""
-    size = round(RESOLUTION / dt)
-    folds = -(-e.shape[1] // size)
-    # Summed over whole periods of every frequency, a recording has the spectrum that it had.
-    folded = np.pad(e, ((0, 0), (0, folds * size - e.shape[1]))).reshape(len(e), folds, size).sum(1)
-    power = np.abs(np.fft.rfft(folded, axis=1)) ** 2 / n[:, None]
-    frequency = np.fft.rfftfreq(size, dt * 1e-3)
-    mains = [int(np.argmin(np.abs(frequency - hum))) for hum in HUM]
-    return {"rhythm": np.sqrt(power[:, frequency >= LOWEST].max(1)), "hum": np.sqrt(power[:, mains].max(1))}

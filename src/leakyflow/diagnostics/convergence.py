@@ -6,12 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from leakyflow.training.run import HISTORY
+from leakyflow.errors import LeakyflowError
+from leakyflow.schema import check_finite, reading
+from leakyflow.training.run import COLUMNS, HISTORY
 
 __all__ = ["Convergence", "measure_convergence", "read_history"]
 
 # Nats. A validation loss that falls by less over the last quarter of training has come to rest.
 AT_REST = 0.05
+MOST_EPOCHS = 10**6
 
 
 class Convergence(NamedTuple):
@@ -34,11 +37,28 @@ def read_history(folder: str | Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: If the folder holds no history.
+        ValueError: If it is not a table of finite numbers, an epoch in each row.
+
+    Example:
+        >>> import leakyflow as lf
+        >>> history = read_history(lf.load_posterior("standard").folder)
+        >>> list(history.columns)
+        ['loss', 'val_loss', 'learning_rate', 'seconds']
     """
     path = Path(folder) / HISTORY
     if not path.is_file():
         raise FileNotFoundError(f"No {HISTORY} in {folder}. Pass the folder of a run, made by `leakyflow train`.")
-    return pd.read_csv(path, index_col="epoch")
+    cure = "Copy the folder again from its source, or train again."
+    with reading(path, "the table", cure):
+        table = pd.read_csv(path, dtype=np.float64, nrows=MOST_EPOCHS)
+    if list(table.columns) != list(COLUMNS):
+        raise LeakyflowError(
+            f"{path} must have the columns {', '.join(COLUMNS)}, got {', '.join(map(str, table.columns))}. {cure}"
+        )
+    check_finite(path, "the table", table.to_numpy(), cure=cure)
+    if not np.array_equal(table["epoch"], np.arange(1, len(table) + 1)):
+        raise LeakyflowError(f"{path} must have the epochs from 1 on, one in each row. {cure}")
+    return table.astype({"epoch": int}).set_index("epoch")
 
 
 def measure_convergence(history: pd.DataFrame) -> Convergence:
@@ -49,9 +69,16 @@ def measure_convergence(history: pd.DataFrame) -> Convergence:
 
     Raises:
         ValueError: If no epoch is finished.
+
+    Example:
+        >>> import pandas as pd
+        >>> losses = {"loss": [3.0, 2.0, 1.5], "val_loss": [3.1, 2.2, 2.3]}
+        >>> at = measure_convergence(pd.DataFrame(losses, index=[1, 2, 3]))
+        >>> at.best_epoch, round(at.gap, 3), at.at_rest
+        (2, 0.2, True)
     """
     if history.empty:
-        raise ValueError("The history must hold at least one epoch, got none. Train first.")
+        raise LeakyflowError("The history must hold at least one epoch, got none. Train first.")
     val_loss = history["val_loss"].to_numpy()
     best = int(np.argmin(val_loss))
     earlier = val_loss[: max(1, len(val_loss) - len(val_loss) // 4)]

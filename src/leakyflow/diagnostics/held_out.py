@@ -8,12 +8,13 @@ from jaxtyping import Bool
 
 from leakyflow.diagnostics.calibration import Quantity, Ranks, calibration_table, sbc_ranks, strata
 from leakyflow.diagnostics.recovery import Recovery, measure_recovery
+from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.draws import Draws
+from leakyflow.likelihood.prepare import has_likelihood, prepare
 from leakyflow.models.posterior import Posterior
-from leakyflow.recordings.recording import Recordings
-from leakyflow.reference.draws import Draws
-from leakyflow.reference.target import has_likelihood, target_of
+from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.dataset import Dataset
-from leakyflow.simulator.parameters import Parameters
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -55,9 +56,19 @@ def diagnose(
 
     Raises:
         ValueError: If the dataset was drawn from another prior, or a recording does not suit the network.
+
+    Example:
+        >>> import leakyflow as lf
+        >>> posterior, config = lf.load_posterior("standard"), lf.load_config("standard")
+        >>> dataset = lf.make_dataset(config, 20, seed=7)
+        >>> found = diagnose(posterior, dataset, n_draws=50, seed=0)
+        >>> found.ranks.names
+        ('tau', 'V_rest', 'C', 'V_th', 'log_likelihood')
+        >>> bool((found.recovery.rmse < found.recovery.prior_sd).all())
+        True
     """
-    if dataset.config.parameters != posterior.prior:
-        raise ValueError(
+    if dataset.config.prior != posterior.prior:
+        raise LeakyflowError(
             "Held-out simulations must be drawn from the prior that the network was trained under, and were "
             "drawn from another. Make them with make_dataset and the configuration of the run."
         )
@@ -70,23 +81,23 @@ def diagnose(
         if has_likelihood(posterior.prior)
         else {}
     )
-    kinds = tuple(dataset.config.stimuli[place].kind for place in dataset.stimulus())
+    waveforms = tuple(dataset.config.stimuli[place].waveform for place in dataset.stimulus())
     return Diagnosis(
         draws,
         measure_recovery(draws, truth, posterior.prior, log_q),
         sbc_ranks(draws, truth, seed=seed, more=more),
-        strata(recordings, kinds),
+        strata(recordings, waveforms),
     )
 
 
-def _log_likelihoods(posterior: Posterior, recordings: Recordings, draws: Draws, truth: Parameters) -> Quantity:
-    """Of each recording, at its draws and at its true parameters; observed parameters as read off."""
+def _log_likelihoods(posterior: Posterior, recordings: Batch, draws: Draws, truth: Parameters) -> Quantity:
+    """Of each recording, at its draws and at its true parameters; read_off parameters as read off."""
     prior = posterior.prior
     blocks = []
     for first in range(0, len(recordings), BLOCK):
         rows = slice(first, first + BLOCK)
         true = np.stack([np.asarray(getattr(truth, name))[rows] for name in draws.names], axis=-1)[:, None]
         z, _ = prior.scores(np.concatenate([draws.array[rows], true], axis=1))
-        blocks.append(target_of(recordings[rows], prior).log_likelihood(z))
+        blocks.append(prepare(recordings[rows], prior).log_likelihood(z))
     values = np.concatenate(blocks)
     return values[:, :-1], values[:, -1]

@@ -6,13 +6,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
+from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.draws import Draws
+from leakyflow.likelihood.read_off import read_off_parameters
 from leakyflow.models.statistics import descriptive_statistics
-from leakyflow.recordings.recording import Recording, Recordings
-from leakyflow.reference.draws import Draws
-from leakyflow.reference.observed import observed_parameters
-from leakyflow.simulator.lif import Traces, as_recordings, simulate_traces
-from leakyflow.simulator.parameters import Parameters
+from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.prior import Prior
+from leakyflow.simulator.simulate import Traces, as_recordings, simulate_traces
 
 __all__ = ["FEATURES", "SMALL", "Predictive", "PredictiveCheck", "posterior_predictive"]
 
@@ -56,7 +58,7 @@ class Predictive:
         simulations: One for each neuron, under the current of the recording.
     """
 
-    simulations: Recordings
+    simulations: Batch
 
     @property
     def spikes(self) -> Bool[np.ndarray, "draw time"]:
@@ -79,7 +81,7 @@ class Predictive:
         """
         found = {}
         # As if the recording were one of the simulations, which also spares its statistics a compilation of their own.
-        features = _features(_joined(self.simulations, Recordings.from_list([recording])).roomy())
+        features = _features(_joined(self.simulations, Batch.from_list([recording])).roomy())
         for name in FEATURES:
             x, at = features[name][:-1], features[name][-1]
             # Of equal ones half count.
@@ -114,14 +116,26 @@ def posterior_predictive(
 
     Raises:
         ValueError: If the draws are of many recordings or of other parameters than the prior's.
+
+    Example:
+        >>> import leakyflow as lf
+        >>> posterior, config = lf.load_posterior("standard"), lf.load_config("standard")
+        >>> dataset = lf.make_dataset(config, 20, seed=7)
+        >>> recording = dataset.recordings()[4]
+        >>> draws = posterior.sample(recording, n_draws=200, seed=0)
+        >>> predictive = posterior_predictive(recording, draws, posterior.prior, n_draws=50)
+        >>> predictive.simulations.V.shape == (50, recording.n_samples)
+        True
+        >>> predictive.check(recording).n_spikes
+        12
     """
     if draws.array.ndim != 2 or draws.names != prior.inferred:
-        raise ValueError(
+        raise LeakyflowError(
             f"Draws must be from one recording's posterior of {', '.join(prior.inferred)}, got shape "
             f"{draws.array.shape} of {', '.join(draws.names)}."
         )
     n = min(n_draws, draws.n_draws)
-    given = prior.known | observed_parameters(Recordings.from_list([recording]), prior)
+    given = prior.known | read_off_parameters(Batch.from_list([recording]), prior)
     parameters = Parameters(
         **{name: np.broadcast_to(value, n) for name, value in given.items()},
         **{name: draws[name][:n] for name in draws.names},
@@ -129,13 +143,13 @@ def posterior_predictive(
     return Predictive(simulations=_simulate_from(parameters, recording, seed))
 
 
-def _joined(some: Recordings, others: Recordings) -> Recordings:
+def _joined(some: Batch, others: Batch) -> Batch:
     """Recordings of one length together; a simulated neuron whose threshold lies below V[0] begins with a spike."""
 
     def both(name: str) -> np.ndarray:
         return np.concatenate([getattr(some, name), getattr(others, name)])
 
-    return Recordings(
+    return Batch(
         V=both("V"),
         I=both("I"),
         spikes=both("spikes"),
@@ -146,7 +160,7 @@ def _joined(some: Recordings, others: Recordings) -> Recordings:
     )
 
 
-def _features(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset"]]:
+def _features(recordings: Batch) -> dict[str, Float64[np.ndarray, " dataset"]]:
     found = descriptive_statistics(recordings)
     late = np.arange(recordings.V.shape[1]) >= 0.9 * recordings.n_samples[:, None]
     free = recordings.free & late
@@ -158,7 +172,7 @@ def _features(recordings: Recordings) -> dict[str, Float64[np.ndarray, " dataset
     }
 
 
-def _simulate_from(parameters: Parameters, recording: Recording, seed: int) -> Recordings:
+def _simulate_from(parameters: Parameters, recording: Recording, seed: int) -> Batch:
     """Simulate neurons under the current of a recording, from the voltage of its first sample on.
 
     The simulator begins at a stationary voltage. One sample before the recording, each neuron gets the
@@ -167,7 +181,7 @@ def _simulate_from(parameters: Parameters, recording: Recording, seed: int) -> R
     """
     n = np.asarray(parameters.tau).size
     index = np.arange(n)
-    I = np.tile(np.append(np.float32(0.0), Recordings.from_list([recording]).roomy().I[0]), (n, 1))
+    I = np.tile(np.append(np.float32(0.0), Batch.from_list([recording]).roomy().I[0]), (n, 1))
     R, target = parameters.tau / parameters.C, float(recording.V[0])
     I[:, 0] = (target - FAR_BELOW - parameters.V_rest) / R
     arrived = simulate_traces(parameters, I, recording.dt, seed=seed, index=index).V[:, 1]

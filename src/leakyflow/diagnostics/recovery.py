@@ -7,8 +7,9 @@ import pandas as pd
 import scipy.stats
 from jaxtyping import Float64
 
-from leakyflow.reference.draws import Draws
-from leakyflow.simulator.parameters import UNITS, Parameters
+from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.draws import Draws
+from leakyflow.neuron.parameters import UNITS, Parameters
 from leakyflow.simulator.prior import Prior
 
 __all__ = ["INTERVAL", "PROBABILITIES", "Recovery", "coverage_band", "measure_recovery", "prior_sd"]
@@ -127,6 +128,17 @@ def measure_recovery(draws: Draws, truth: Parameters, prior: Prior, log_q: Float
 
     Raises:
         ValueError: If draws and true values are not of the same recordings.
+
+    Example:
+        >>> import leakyflow as lf
+        >>> posterior, config = lf.load_posterior("standard"), lf.load_config("standard")
+        >>> dataset = lf.make_dataset(config, 20, seed=7)
+        >>> recordings, truth = dataset.recordings(), dataset.parameters()
+        >>> draws = posterior.sample(recordings, n_draws=50, correct=False)
+        >>> log_q = posterior.log_prob(recordings, {name: truth[name][:, None] for name in draws})[:, 0]
+        >>> recovery = measure_recovery(draws, truth, posterior.prior, log_q)
+        >>> recovery.prior_sd.round(1)
+        array([10.3,  6. , 54.4,  6. ])
     """
     values = check_many(draws, truth)
     true = np.stack([np.asarray(getattr(truth, name), np.float64) for name in draws.names], axis=-1)
@@ -154,7 +166,7 @@ def check_many(draws: Draws, truth: Parameters) -> Float64[np.ndarray, "dataset 
     """
     n_truths = np.asarray(getattr(truth, draws.names[0])).size
     if draws.array.ndim != 3 or len(draws.array) != n_truths:
-        raise ValueError(
+        raise LeakyflowError(
             f"Draws must have shape (dataset, draw, param) with one true neuron for each recording, got "
             f"{draws.array.shape} and {n_truths} neurons. Pass the draws of the same recordings."
         )

@@ -8,13 +8,13 @@ import scipy.stats
 from jaxtyping import Float64
 
 from leakyflow.diagnostics.calibration import Ranks
+from leakyflow.diagnostics.cloud import ATYPICAL
+from leakyflow.diagnostics.conditions import Conditions
 from leakyflow.diagnostics.contraction import RATIO_BAND, Contraction
 from leakyflow.diagnostics.convergence import AT_REST, Convergence
 from leakyflow.diagnostics.predictive import SMALL
 from leakyflow.diagnostics.recovery import INTERVAL, LEARNED, PROBABILITIES, Recovery, coverage_band
-from leakyflow.diagnostics.sensitivity import Conditions
-from leakyflow.diagnostics.typicality import ATYPICAL
-from leakyflow.models.correction import LARGEST_K_HAT
+from leakyflow.likelihood.importance import LARGEST_K_HAT
 
 __all__ = [
     "Check",
@@ -156,15 +156,15 @@ def contraction_checks(contraction: Contraction) -> list[Check]:
     """Are posteriors as narrow as the exact ones, whatever the length of the recording?"""
     low, high = RATIO_BAND
     checks = []
-    for kind, rows in contraction.verdicts().groupby("kind", sort=False):
+    for which, rows in contraction.verdicts().groupby("posterior", sort=False):
         worst = rows.loc[(np.log(rows.ratio).abs()).idxmax()]
         passed = bool((rows.verdict == "good").all())
         checks.append(
-            Check(f"{kind} SD over exact, worst", f"{worst.ratio:.2f} ({worst.parameter})", f"{low} to {high}", passed)
+            Check(f"{which} SD over exact, worst", f"{worst.ratio:.2f} ({worst.parameter})", f"{low} to {high}", passed)
         )
     slopes = contraction.slopes()
-    kind = "corrected" if "corrected" in contraction.sd else "raw"
-    own = slopes[(slopes.kind == kind) & (slopes.group == "spiking")]
+    best = "corrected" if "corrected" in contraction.sd else "amortized"
+    own = slopes[(slopes.posterior == best) & (slopes.group == "spiking")]
     found = ", ".join(f"{row.slope:.2f} ({row.parameter})" for row in own.itertuples())
     return [*checks, Check("exponents of the duration", found, "-0.5", None)]
 
@@ -177,9 +177,9 @@ def sensitivity_checks(stimuli: Conditions, dt: Conditions, prior: pd.DataFrame 
         dt: From `dt_sensitivity`.
         prior: From `prior_sensitivity`, of many recordings; None where the likelihood is not known.
     """
-    n, kind = int(stimuli.recordings.n.iloc[0]), stimuli.recordings.kind.iloc[-1]
+    n, best = int(stimuli.recordings.n.iloc[0]), stimuli.recordings.posterior.iloc[-1]
     rows = stimuli.parameters
-    rows = rows[(rows.kind == kind) & (rows.condition != "training")]
+    rows = rows[(rows.posterior == best) & (rows.condition != "training")]
     low, high = coverage_band(n, inside=1.0 - FALSE_ALARM / len(rows))
     worst = rows.loc[(rows.coverage90 - INTERVAL).abs().idxmax()]
     checks = [
@@ -190,8 +190,8 @@ def sensitivity_checks(stimuli: Conditions, dt: Conditions, prior: pd.DataFrame 
             bool(low <= worst.coverage90 <= high),
         )
     ]
-    rows = dt.parameters[dt.parameters.kind == kind]
-    rows = rows[rows.condition.str.endswith("filtered")]
+    rows = dt.parameters[dt.parameters.posterior == best]
+    rows = rows[rows.condition.str.endswith("sampled")]
     worst = rows.loc[rows.coverage90.idxmin()]
     checks.append(
         Check("coverage, finer dt, worst", f"{100 * worst.coverage90:.0f} % ({worst.parameter})", "90 %", None)

@@ -20,8 +20,9 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from leakyflow.diagnostics.plots import save_figure
-from leakyflow.training.run import replacing
+from leakyflow.diagnostics.plots.style import save_figure
+from leakyflow.errors import LeakyflowError
+from leakyflow.files import replacing
 
 __all__ = [
     "TEMPLATES",
@@ -159,7 +160,7 @@ def render(name: str, values: Mapping[str, Any], *, folders: Sequence[Path] = (T
     try:
         return Markdown(environment.get_template(name).render(values))
     except jinja2.UndefinedError as error:
-        raise ValueError(
+        raise LeakyflowError(
             f"The template {name} refers to a number that is not there: {error}. The files that it is made from are "
             "of another version: make them anew."
         ) from error
@@ -235,7 +236,9 @@ def table(frame: pd.DataFrame, columns: Mapping[str, tuple[str, Column | None]] 
     columns = columns or {str(name): (str(name), None) for name in frame.columns}
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        raise ValueError(f"The table has no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}.")
+        raise LeakyflowError(
+            f"The table has no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}."
+        )
     heads = [_escaped(head) for head, _ in columns.values()]
     sides = ["---:" if form in _NUMERIC else ":---" for _, form in columns.values()]
     lines: list[list[str]] = [[*heads], sides]

@@ -6,14 +6,15 @@ from typing import Any
 import pandas as pd
 
 from leakyflow import __version__
-from leakyflow.diagnostics.plots import plot_pairs, plot_recording_posterior
-from leakyflow.diagnostics.predictive import FEATURES, LEAST_INSIDE, SMALL, Predictive, posterior_predictive
-from leakyflow.diagnostics.typicality import ATYPICAL, Verdict
-from leakyflow.models.correction import LARGEST_K_HAT
+from leakyflow.diagnostics.plots.posteriors import plot_pairs
+from leakyflow.diagnostics.plots.recordings import plot_recording_posterior
+from leakyflow.diagnostics.predictive import SMALL, Predictive, posterior_predictive
+from leakyflow.diagnostics.typicality import Verdict
+from leakyflow.diagnostics.wording import about_draws, about_model, about_simulations, feature
+from leakyflow.likelihood.draws import Draws, n_decimals
+from leakyflow.likelihood.read_off import read_off_parameters
 from leakyflow.models.posterior import Posterior
 from leakyflow.recordings.recording import Recording
-from leakyflow.reference.draws import Draws, n_decimals
-from leakyflow.reference.observed import observed_parameters
 from leakyflow.report import settings
 from leakyflow.report.page import Page, decimals, render
 from leakyflow.report.run import forms
@@ -44,29 +45,42 @@ def recording_page(
         command: That makes the page again.
         source: Where voltage and current were read.
         predictive: Simulations from the posterior, where they were made already.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import leakyflow as lf
+        >>> posterior, config = lf.load_posterior("standard"), lf.load_config("standard")
+        >>> dataset = lf.make_dataset(config, 20, seed=7)
+        >>> recording = dataset.recordings()[4]
+        >>> draws = posterior.sample(recording, n_draws=200, seed=0)
+        >>> verdict = lf.typicality_of(posterior).check(recording)
+        >>> page = recording_page(recording, draws, posterior, verdict, seed=0, command="leakyflow infer cell.abf")
+        >>> page.title, sorted(page.figures)
+        ('simulation 4', ['pairs', 'recording'])
+        >>> page.write_html(Path("cell.html")).name
+        'cell.html'
     """
     prior = posterior.prior
     predicted = predictive or posterior_predictive(recording, draws, prior, seed=seed)
     assert draws.diagnostics is not None
     record = {} if posterior.folder is None else read_record(posterior.folder)
-    p_values = pd.DataFrame({"feature": list(FEATURES), "p": [*predicted.p_values(recording).values()]})
+    p_values = predicted.p_values(recording)
+    row = draws.diagnostics.iloc[0].to_dict()
     values: dict[str, Any] = {
         "recording": recording,
         "n_spikes": int(recording.spikes.sum()),
-        "observed": _observed(recording, posterior),
+        "given": _given(recording, posterior),
         "source": source,
         "I_range": (float(recording.I.min()), float(recording.I.max())),
         "V_range": (float(recording.V.min()), float(recording.V.max())),
-        "verdict": verdict,
-        "ATYPICAL": ATYPICAL,
-        "row": draws.diagnostics.iloc[0].to_dict(),
-        "LARGEST_K_HAT": LARGEST_K_HAT,
-        "check": predicted.check(recording),
-        "LEAST_INSIDE": LEAST_INSIDE,
+        "answers": (
+            about_simulations(verdict),
+            about_draws(row),
+            about_model(predicted.check(recording), p_values),
+        ),
+        "row": row,
         "SMALL": SMALL,
-        "p_values": p_values.assign(meaning=[text.split(" [")[0] for text in FEATURES.values()]),
-        "small": p_values[p_values.p < SMALL],
-        "features": {name: text.split(" [")[0] for name, text in FEATURES.items()},
+        "p_values": pd.DataFrame([{"meaning": feature(name), "p": p} for name, p in p_values.items()]),
         "summary": _rounded(draws.summary(), posterior),
         "n_draws": draws.n_draws,
         "seed": seed,
@@ -74,7 +88,6 @@ def recording_page(
         "network": posterior.name,
         "record": json.loads(json.dumps(record)),
         "versions": versions(),
-        "n_predicted": len(predicted.simulations),
     }
     figures = {
         "recording": plot_recording_posterior(recording, predicted, draws, prior),
@@ -89,11 +102,11 @@ def recording_page(
     )
 
 
-def _observed(recording: Recording, posterior: Posterior) -> pd.DataFrame:
+def _given(recording: Recording, posterior: Posterior) -> pd.DataFrame:
     """Parameters that were read off the recording or known before."""
-    from leakyflow.recordings.recording import Recordings
+    from leakyflow.recordings.batch import Batch
 
-    read = observed_parameters(Recordings.from_list([recording]), posterior.prior)
+    read = read_off_parameters(Batch.from_list([recording]), posterior.prior)
     rows = [(name, float(value[0]), "read off the recording") for name, value in read.items()]
     rows += [(name, value, "set") for name, value in posterior.prior.known.items()]
     frame = pd.DataFrame(rows, columns=["name", "value", "how"])

@@ -1,6 +1,5 @@
 """The page of a finished run: its settings, its network, and everything that was checked about it."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,13 +11,15 @@ import pandas as pd
 from leakyflow import __version__
 from leakyflow.diagnostics.calibration import BAND
 from leakyflow.diagnostics.checks import CHECKS as MODEL_CHECKS
+from leakyflow.diagnostics.cloud import ATYPICAL, VERY_ATYPICAL
 from leakyflow.diagnostics.convergence import measure_convergence, read_history
-from leakyflow.diagnostics.plots import plot_prior_predictive
+from leakyflow.diagnostics.plots.predictive import plot_prior_predictive
 from leakyflow.diagnostics.predictive import FEATURES, SMALL
-from leakyflow.diagnostics.suite import CHECKS, DIAGNOSTICS, Suite
-from leakyflow.diagnostics.typicality import ATYPICAL, N_SIMULATIONS, VERY_ATYPICAL
+from leakyflow.diagnostics.suite import CHECKS, DIAGNOSTICS, Suite, read_checks
+from leakyflow.diagnostics.typicality import N_SIMULATIONS
 from leakyflow.diagnostics.verdicts import FALSE_ALARM
-from leakyflow.models.correction import LARGEST_K_HAT
+from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.importance import LARGEST_K_HAT
 from leakyflow.models.statistics import STATISTICS
 from leakyflow.models.summary import RecordingSummary
 from leakyflow.report import settings
@@ -48,7 +49,9 @@ class Facts:
 
         def figure(name: str) -> Markdown:
             if name not in self.figures:
-                raise ValueError(f"The template {template} shows a figure `{name}`, but there are {[*self.figures]}.")
+                raise LeakyflowError(
+                    f"The template {template} shows a figure `{name}`, but there are {[*self.figures]}."
+                )
             named[name] = self.figures[name]
             return Markdown(f"figure:{name}")
 
@@ -73,6 +76,12 @@ def run_page(run: str | Path, diagnostics: Path | None = None) -> Page:
     Raises:
         FileNotFoundError: If there is no such run.
         ValueError: If it is not finished, or was not diagnosed.
+
+    Example:
+        >>> run_page("standard", Path("nowhere"))
+        Traceback (most recent call last):
+        leakyflow.errors.LeakyflowError: A report needs the diagnostics of the run, ... Run
+          leakyflow diagnose ...
     """
     facts = facts_of(run, diagnostics)
     return facts.page("run.md", title=f"The run {facts.values['config'].name}")
@@ -92,7 +101,7 @@ def facts_of(run: str | Path, diagnostics: Path | None = None) -> Facts:
     folder = trained(run)
     record = read_record(folder)
     if record.get("state") != "finished":
-        raise ValueError(
+        raise LeakyflowError(
             f"A report needs a finished run, but {folder / RECORD} says `{record.get('state', 'nothing')}`. "
             "Go on with\n"
             f"  leakyflow train --resume --out {folder}"
@@ -105,7 +114,7 @@ def facts_of(run: str | Path, diagnostics: Path | None = None) -> Facts:
     constants = {"SMALL": SMALL, "LARGEST_K_HAT": LARGEST_K_HAT, "ATYPICAL": ATYPICAL, "VERY_ATYPICAL": VERY_ATYPICAL}
     constants |= {"FASTEST": FASTEST, "LOWEST": LOWEST, "HIGHEST": HIGHEST, "N_TYPICAL": N_SIMULATIONS}
     constants |= {"BAND": BAND, "FALSE_ALARM": FALSE_ALARM}
-    prior = config.simulator.parameters
+    prior = config.simulator.prior
     values = {
         "built": f"built on {datetime.now(UTC).date()}",
         "run": str(run),
@@ -135,7 +144,7 @@ def facts_of(run: str | Path, diagnostics: Path | None = None) -> Facts:
         "has_likelihood": "corrected" in {part.name for part in suite.parts},
         "t": tables,
         "best_and_worst": _extremes(tables),
-        "kinds": [kind for kind in ("raw", "corrected") if f"recovery_{kind}" in tables],
+        "posteriors": [name for name in ("amortized", "corrected") if f"recovery_{name}" in tables],
         **constants,
     }
     figures = {path.stem: path.with_suffix("") for path in found.glob("*.svg") if path.with_suffix(".png").is_file()}
@@ -146,17 +155,18 @@ def _verdicts(folder: Path, found: Path) -> tuple[Suite, pd.DataFrame]:
     """What `leakyflow diagnose` decided of this very network, refused where parts are missing."""
     to = "" if found == folder / DIAGNOSTICS else f" --out {found}"
     cure = f"Run\n  leakyflow diagnose {folder}{to}"
-    path = found / CHECKS
-    if not path.is_file():
-        raise ValueError(f"A report needs the diagnostics of the run, but there is no {path}. {cure}")
-    kept = json.loads(path.read_text())
-    suite = Suite(folder, found, n=kept.get("n", 1000), seed=kept.get("seed", 0))
+    kept = read_checks(found)
+    if kept is None:
+        raise LeakyflowError(f"A report needs the diagnostics of the run, but there is no {found / CHECKS}. {cure}")
+    suite = Suite(folder, found, n=kept["n"], seed=kept["seed"])
     finished = suite.finished()
     if not finished:
-        raise ValueError(f"The diagnostics in {found} are of another network than the one in {folder}. {cure}")
+        raise LeakyflowError(
+            f"The diagnostics in {found} are of another network than the one in {folder}, or by other formulas. {cure}"
+        )
     missing = [part.name for part in suite.parts if part.name not in finished]
     if missing:
-        raise ValueError(f"The diagnostics in {found} lack {', '.join(missing)}. {cure}")
+        raise LeakyflowError(f"The diagnostics in {found} lack {', '.join(missing)}. {cure}")
     rows = [
         {"part": part, **check._asdict(), "verdict": check.verdict}
         for part, checks in finished.items()
@@ -171,26 +181,26 @@ def _definitions(meanings: dict[str, str]) -> pd.DataFrame:
 
 def _n_summary(summary: RecordingSummary) -> int:
     """Length of the summary."""
-    return summary.standardize["frame"].mean.shape[0] + len(summary.branches) * summary.settings.widths[-1]
+    return summary.standardize["local"].mean.shape[0] + len(summary.branches) * summary.settings.widths[-1]
 
 
 def _activity(simulated: Any) -> pd.DataFrame:
     """One row per stimulus prior, and one of all."""
-    kinds = [
-        (kind.replace("_", "-"), found) for kind, found in zip(simulated.stimuli, simulated.by_stimulus, strict=True)
+    waveforms = [
+        (name.replace("_", "-"), found) for name, found in zip(simulated.stimuli, simulated.by_stimulus, strict=True)
     ]
     rows = [
-        {"stimulus": kind, "n": found.n, "silent": found.silent, "slow": found.slow, "inside": found.inside}
+        {"stimulus": name, "n": found.n, "silent": found.silent, "slow": found.slow, "inside": found.inside}
         | {"rate50": found.rate[0.5], "rate95": found.rate[0.95], "lowest": found.lowest[0.01]}
         | {"highest": found.highest[0.99]}
-        for kind, found in [*kinds, ("all", simulated.everything)]
+        for name, found in [*waveforms, ("all", simulated.everything)]
     ]
     return pd.DataFrame(rows)
 
 
 def _extremes(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """Rows that the text names."""
-    rows = tables["recovery_corrected" if "recovery_corrected" in tables else "recovery_raw"]
+    rows = tables["recovery_corrected" if "recovery_corrected" in tables else "recovery_amortized"]
     records = rows.to_dict("records")
     return {
         "least_contraction": min(records, key=lambda row: row["contraction"]),

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leakyflow.diagnostics.plots import SYMBOLS, unit
+from leakyflow.diagnostics.plots.style import symbol as typeset
+from leakyflow.diagnostics.plots.style import unit
 from leakyflow.models.network import Network
+from leakyflow.neuron.parameters import MEANINGS
 from leakyflow.report.page import Markdown
 from leakyflow.simulator.distributions import AbstractDistribution, LogNormal, Normal, TruncatedNormal, Uniform
-from leakyflow.simulator.parameters import MEANINGS
-from leakyflow.simulator.prior import Observed, Prior
+from leakyflow.simulator.prior import Prior, ReadOff
 from leakyflow.simulator.stimulus_prior import NOT_DRAWN, AbstractStimulusPrior
 from leakyflow.training.config import Config
 
@@ -30,7 +31,7 @@ STIMULUS_UNITS = {
 
 def symbol(name: str) -> Markdown:
     """Symbol of a parameter, or the name of another quantity."""
-    return Markdown(SYMBOLS.get(name, name.replace("_", " ")))
+    return Markdown(typeset(name))
 
 
 def described(value: AbstractDistribution | float) -> str:
@@ -52,8 +53,8 @@ def parameters(prior: Prior) -> pd.DataFrame:
     """One row per parameter: symbol, unit, meaning, role, distribution, and its 1, 50 and 99 % quantiles."""
     rows = []
     for name, entry in prior.root.items():
-        role = "observed" if isinstance(entry, Observed) else "known" if isinstance(entry, float) else "inferred"
-        value = entry.observed if isinstance(entry, Observed) else entry
+        role = "read off" if isinstance(entry, ReadOff) else "known" if isinstance(entry, float) else "inferred"
+        value = entry.read_off if isinstance(entry, ReadOff) else entry
         row: dict[str, Any] = {"symbol": symbol(name), "unit": unit(name), "meaning": MEANINGS[name], "role": role}
         row |= {"distribution": described(value)}
         if isinstance(value, AbstractDistribution):
@@ -63,14 +64,14 @@ def parameters(prior: Prior) -> pd.DataFrame:
 
 
 def stimuli(priors: tuple[AbstractStimulusPrior, ...]) -> pd.DataFrame:
-    """One row per stimulus prior: kind, share of the recordings, and what its arguments are drawn from."""
+    """One row per stimulus prior: waveform, share of the recordings, and what its arguments are drawn from."""
     total = sum(prior.weight for prior in priors)
     rows = []
     for prior in priors:
         given = {field.name: getattr(prior, field.name) for field in fields(prior) if field.name not in NOT_DRAWN}
         words = [f"{name.replace('_', ' ')}: {_with_unit(name, value)}" for name, value in given.items()]
-        kind = prior.kind.replace("_", "-")  # type: ignore[attr-defined]
-        rows.append({"kind": kind, "share": prior.weight / total, "arguments": "; ".join(words)})
+        waveform = prior.waveform.replace("_", "-")  # type: ignore[attr-defined]
+        rows.append({"waveform": waveform, "share": prior.weight / total, "arguments": "; ".join(words)})
     return pd.DataFrame(rows)
 
 
@@ -114,12 +115,12 @@ def layers(network: Network) -> pd.DataFrame:
         for name, branch in summary.branches.items()
         for layer in branch.layers
     ]
-    kinds = {"ActNorm": "ActNorm", "RandomPermutation": "permutation", "InvertibleBatchNormalization": "batch norm"}
+    names = {"ActNorm": "ActNorm", "RandomPermutation": "permutation", "InvertibleBatchNormalization": "batch norm"}
     config = network.config.flow
     coupling = f"{config.transform} coupling of two halves, each a network of {' and '.join(map(str, config.widths))}"
     n_couplings = 0
     for layer in flow.invertible_layers:
-        name = kinds.get(type(layer).__name__)
+        name = names.get(type(layer).__name__)
         n_couplings += name is None
         rows.append(_layer("flow", name or f"{coupling} units ({n_couplings})", layer, len(network.names)))
     return pd.DataFrame(rows)

@@ -1,0 +1,77 @@
+"""Options that several commands share, and examples for their help."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "ChannelOption",
+    "ColumnsOption",
+    "ConfigOption",
+    "CurrentOption",
+    "FileArgument",
+    "IntervalOption",
+    "SeedOption",
+    "StepOption",
+    "UnitsOption",
+    "again",
+    "examples",
+    "group",
+]
+
+ConfigOption = Annotated[str, typer.Option("--config", "-c", help="A preset's name or a TOML file.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+FileArgument = Annotated[Path, typer.Argument(help="ABF, NWB, Igor, a table, MATLAB and more; told apart by content.")]
+ChannelOption = Annotated[
+    str | None, typer.Option(help="Voltage channel, electrode or column, where the file has several.")
+]
+CurrentOption = Annotated[
+    str | None,
+    typer.Option(help="Injected current, where the file leaves it open: channel, 'command', or the other IBW file."),
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Names of all columns of a table: t_ms,V_mV,I_pA (- for one that is not read)."),
+]
+UnitsOption = Annotated[
+    str | None,
+    typer.Option(metavar="V,I", help="Units of voltage and current, where the file has none: mV,pA."),
+]
+IntervalOption = Annotated[
+    float | None,
+    typer.Option("--dt", metavar="MS", help="Sampling interval of the file, where it has none or a wrong one."),
+]
+StepOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PA,MS,MS",
+        help="Amplitude, onset and duration of the injected step, where the file holds the voltage alone: 200,100,500.",
+    ),
+]
+
+
+def group() -> typer.Typer:
+    """A group of commands."""
+    return typer.Typer(rich_markup_mode="rich")
+
+
+def examples(*lines: str) -> str:
+    """Lay out examples below a command's help."""
+    return "\n\n".join(["[bold]Examples[/bold]", *(f"  [cyan]leakyflow {line}[/cyan]" for line in lines)])
+
+
+def again(command: str, *arguments: object, **options: object) -> str:
+    """A command to type, quoted for the shell; options that are None or False are left out.
+
+    Example:
+        >>> again("infer", "my cell.abf", sweep=3, t_ref=2.5, report=True)
+        "leakyflow infer 'my cell.abf' --sweep 3 --t-ref 2.5 --report"
+    """
+    words = ["leakyflow", command, *map(str, arguments)]
+    for name, value in options.items():
+        if value is not None and value is not False:
+            words.append("--" + name.replace("_", "-"))
+            words += [] if value is True else [f"{value:.15g}" if isinstance(value, float) else str(value)]
+    return shlex.join(words)

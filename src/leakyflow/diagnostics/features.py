@@ -1,0 +1,32 @@
+"""What typicality is asked of: checks, named statistics, and what the network itself sees."""
+
+import numpy as np
+from jaxtyping import Float64
+
+from leakyflow.diagnostics.checks import CHECKS, UNSPECIFIC, check_statistics
+from leakyflow.likelihood.sufficient import compress
+from leakyflow.models.posterior import Posterior
+from leakyflow.models.statistics import STATISTICS, summary_statistics
+from leakyflow.recordings.batch import Batch
+
+__all__ = ["LABELS", "N_CHECKED", "N_NAMED", "WEIGHTS", "features_of"]
+
+N_CHECKED, N_NAMED = len(CHECKS), len(CHECKS) + len(STATISTICS)  # features before the named statistics, the learned
+LABELS = [
+    *CHECKS.values(),
+    *(f"`{name}` ({text.split(' [')[0]})" for name, text in STATISTICS.items()),
+]
+# A check says what is wrong; a statistic, and a check that sees everything, come after it.
+WEIGHTS = np.array(
+    [1.0 if name not in UNSPECIFIC else 1 / 3 for name in CHECKS]
+    + [1 / 3 if name not in CHECKS else 0.0 for name in STATISTICS]
+)
+
+
+def features_of(posterior: Posterior, recordings: Batch) -> Float64[np.ndarray, "dataset feature"]:
+    """Checks, statistics and learned features."""
+    parts = []
+    for _, block, _, summary in posterior.blocks(recordings):
+        s = compress(block)
+        parts.append(np.concatenate([check_statistics(block, s), summary_statistics(block, s), summary], axis=1))
+    return np.concatenate(parts)

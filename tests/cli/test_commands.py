@@ -1,0 +1,77 @@
+"""All commands: help, examples, what is kept between them."""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from leakyflow import __version__, cli
+from leakyflow.cli.commands import keep_compiled
+from tests.cli.terminal import leakyflow_
+from tests.fresh import run_python
+
+COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+
+
+def examples_of(epilog: str | None) -> list[str]:
+    return re.findall(r"leakyflow ([^\[]+)\[", epilog or "")
+
+
+EXAMPLES = [example for command in COMMANDS.values() for example in examples_of(command.epilog)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_examples_in_its_help(name):
+    assert any(example.startswith(name) for example in examples_of(COMMANDS[name].epilog))
+    assert "Examples" in leakyflow_(name, "--help").stdout
+
+
+@pytest.mark.parametrize("example", [*EXAMPLES, *examples_of(typer.main.get_command(cli.app).epilog)])
+def test_every_example_is_understood(example):
+    # Help comes after the options are parsed: an unknown one would end with status 2.
+    assert leakyflow_(*shlex.split(example), "--help").exit_code == 0
+    assert len(f" leakyflow {example}") <= 80
+
+
+def test_an_example_with_a_typo_would_be_seen():
+    assert leakyflow_("infer", "cell.abf", "--swep", "3", "--help").exit_code == 2
+
+
+HELP = """
+import sys, time
+sys.argv = ["leakyflow", "--help"]
+from leakyflow.cli import main
+try:
+    main()
+except SystemExit:
+    heavy = {"jax", "keras", "bayesflow", "numpy", "matplotlib"}
+    print(time.process_time(), *sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_help_comes_at_once():
+    seconds, *loaded = run_python(HELP).stdout.splitlines()[-1].split()
+    assert loaded == []
+    assert float(seconds) < 1.0
+
+
+def test_version_is_shown():
+    assert leakyflow_("--version").stdout.strip() == __version__
+
+
+def test_no_command_shows_help():
+    assert "Examples" in leakyflow_().stdout + leakyflow_().stderr
+
+
+def test_what_is_compiled_is_kept_for_this_machine_unless_told_otherwise(monkeypatch):
+    for name in [name for name in os.environ if name.startswith(("JAX_COMPILATION", "JAX_PERSISTENT"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "7")
+    keep_compiled()
+    assert Path(os.environ["JAX_COMPILATION_CACHE_DIR"]).parent.name == "leakyflow"
+    assert os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] == "7"
+    for name in [name for name in os.environ if name.startswith(("JAX_COMPILATION", "JAX_PERSISTENT"))]:
+        monkeypatch.delenv(name)

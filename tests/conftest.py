@@ -1,4 +1,6 @@
+import getpass
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,12 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 # Each of the processes that share the tests keeps to its own core.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
+# What one process compiles the others need not: the suite is bound by compiling.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"leakyflow-tests-{getpass.getuser()}")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax
 
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from leakyflow.training.fit import Run
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+CASES = RECORDINGS.with_name("cases")
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +42,13 @@ def real_recordings() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return RECORDINGS
+
+
+@pytest.fixture(scope="session")
+def real_cases(real_recordings: Path) -> Path:
+    """The folder of small inputs that once failed, beside the real recordings."""
+    assert CASES.is_dir(), f"{CASES.name}/ is expected beside {RECORDINGS.name}/"
+    return CASES
 
 
 @pytest.fixture(scope="session")

@@ -156,7 +156,7 @@ def scan_scores(p: Parameters, tangents: Parameters, trace: Trace) -> Scored:
     def prepared(p: Parameters) -> tuple[_Filter, _State]:
         return _prepared(p, trace)[:2]
 
-    f, begun = prepared(p)
+    f, begun, inputs = _prepared(p, trace)
     df, dbegun = jax.vmap(lambda own: jax.jvp(prepared, (p,), (own,))[1])(tangents)
     n = len(jax.tree.leaves(tangents)[0])
     zero = jnp.zeros((n, *trace.y.shape[1:]), trace.y.dtype)
@@ -175,7 +175,6 @@ def scan_scores(p: Parameters, tangents: Parameters, trace: Trace) -> Scored:
         curvature = curvature + de[:, None] * de + 0.5 * ds[:, None] * ds + weight * dm[:, None] * dm
         return (after, dknown, slope + ratio * dm - u * du - 0.5 * ds, curvature), None
 
-    inputs = _prepared(p, trace)[2]
     (_, _, slope, curvature), _ = jax.lax.scan(step, (begun, dbegun, zero, zero[:, None] * zero), inputs)
     return Scored(slope, curvature)
 
@@ -259,7 +258,7 @@ def _observe(f: _Filter, s: _State, y: Values) -> tuple[_State, Values]:
     """What is known once y is seen, and the log density of y."""
     S = s.P + f.R
     e = y - s.v
-    log_density = -0.5 * e * e / S - 0.5 * jnp.log(S) - LOG_SQRT_2PI
+    log_density = _log_normal(e, S)
     v, P = (y, jnp.zeros_like(s.P)) if not f.hidden else (s.v + s.P / S * e, s.P * f.R / S)
     if s.x is None:
         return s._replace(v=v, P=P), log_density
@@ -275,8 +274,11 @@ def _release(f: _Filter, s: _State, y: Values) -> tuple[_State, Values]:
     spread = f.p.reset_noise**2
     S = spread + f.R
     e = y - f.p.V_reset
-    log_density = -0.5 * e * e / S - 0.5 * jnp.log(S) - LOG_SQRT_2PI
-    return s._replace(v=f.p.V_reset + spread / S * e, P=spread * f.R / S, cross=zero), log_density
+    return s._replace(v=f.p.V_reset + spread / S * e, P=spread * f.R / S, cross=zero), _log_normal(e, S)
+
+
+def _log_normal(e: Values, variance: Values) -> Values:
+    return -0.5 * e * e / variance - 0.5 * jnp.log(variance) - LOG_SQRT_2PI
 
 
 def _crossing(f: _Filter, margin: Values, P: Values) -> Values:

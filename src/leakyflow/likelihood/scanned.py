@@ -14,16 +14,13 @@ from leakyflow.cpu import n_cpu
 from leakyflow.likelihood.instrument import guess
 from leakyflow.likelihood.read_off import read_off_parameters
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
-from leakyflow.likelihood.sweeps import cut, lengths_of
+from leakyflow.likelihood.sweeps import SIDE_BY_SIDE, cut, lengths_of, log_likelihood_of
 from leakyflow.likelihood.target import Density, Target
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import ROOM, Batch
 from leakyflow.simulator.prior import Prior
 
 __all__ = ["Scanned", "evaluate", "parameters_of"]
-
-# Draws x sweeps that are stepped side by side: few enough to stay in cache (benchmarks/likelihood.py).
-SIDE_BY_SIDE = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,14 +99,10 @@ def evaluate(p: Parameters, trace: Trace) -> Float64[np.ndarray, "draw sweep"]:
         rows = np.minimum(np.arange(first, first + size), n_draws - 1)
         own = p.map(lambda value: value[rows] if np.ndim(value) == 2 else value)
         with jax.enable_x64(True):
-            return np.asarray(_sweeps(own, trace))
+            return np.asarray(log_likelihood_of(own, trace))
 
     with ThreadPoolExecutor(n_cpu()) as pool:
         return np.concatenate(list(pool.map(block, range(0, n_draws, size))))[:n_draws]
-
-
-# On one thread: XLA would share each small operation between all, and they would mostly wait for each other.
-_sweeps = jax.jit(scan_log_likelihood, compiler_options={"xla_cpu_multi_thread_eigen": False})
 
 
 def parameters_of(prior: Prior, theta: Any, read_off: Mapping[str, Any]) -> Parameters:

@@ -1,4 +1,4 @@
-"""Many sweeps at a few points each, side by side."""
+"""The scan compiled, and many sweeps at a few points each, side by side."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +10,7 @@ from leakyflow.cpu import n_cpu
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood
 from leakyflow.neuron.parameters import Parameters
 
-__all__ = ["cut", "lengths_of", "of_rows", "room"]
+__all__ = ["SIDE_BY_SIDE", "cut", "lengths_of", "log_likelihood_of", "of_rows", "room"]
 
 # Points x sweeps that are stepped side by side: few enough to stay in cache (benchmarks/likelihood.py).
 SIDE_BY_SIDE = 1024
@@ -41,7 +41,7 @@ def of_rows(
         own = p.map(lambda value: value[..., rows] if np.ndim(value) else value)
         part = cut(trace, which[rows], room(int(length[rows].max())))
         with jax.enable_x64(True):
-            return rows, np.asarray(_log_likelihood(own, part))
+            return rows, np.asarray(log_likelihood_of(own, part))
 
     out = np.empty((n_points, n_rows))
     with ThreadPoolExecutor(n_cpu()) as pool:
@@ -68,4 +68,4 @@ def room(n: int) -> int:
 
 
 # On one thread: XLA would share each small operation between all, and they would mostly wait for each other.
-_log_likelihood = jax.jit(scan_log_likelihood, compiler_options={"xla_cpu_multi_thread_eigen": False})
+log_likelihood_of = jax.jit(scan_log_likelihood, compiler_options={"xla_cpu_multi_thread_eigen": False})

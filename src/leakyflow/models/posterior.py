@@ -122,11 +122,10 @@ class Posterior:
             raise LeakyflowError(f'`correct` must be "auto", True or False, got {correct!r}.')
         exact = has_likelihood(self.prior) if correct == "auto" else bool(correct)
         n_own = n_amortized(n_draws) if exact else n_draws
-        batch = None if isinstance(recording, Recording | Batch) else Batch.of(recording) if len(recording) else None
-        if batch is not None and batch.n_cells < len(batch):
-            single = isinstance(recording, Cell)
+        single, batch = isinstance(recording, Recording | Cell), _as_batch(recording)
+        if batch.n_cells < len(batch):
             return self._of_cells(batch, single, n_draws=n_draws, seed=seed, correct=correct)
-        recordings, single = self.as_recordings(recording)
+        recordings, _ = self.as_recordings(batch)
         z = np.empty((len(recordings), n_draws, len(self.names)))
         rows: list[dict] = []
         read_off: list[Mapping[str, np.ndarray]] = []
@@ -278,9 +277,7 @@ class Posterior:
             LeakyflowError: If one has another sampling interval or length than the network knows, or is a cell of
                 several sweeps.
         """
-        if isinstance(recording, Sequence | Batch) and not len(recording):
-            raise LeakyflowError("At least one recording is needed, got none.")
-        single, recordings = isinstance(recording, Recording | Cell), Batch.of(recording)
+        single, recordings = isinstance(recording, Recording | Cell), _as_batch(recording)
         if recordings.n_cells < len(recordings):
             raise LeakyflowError(
                 f"The network `{self.name}` takes single sweeps, got {recordings.n_cells} cells of {len(recordings)} "
@@ -338,6 +335,12 @@ class Posterior:
                 f"(first: {recordings.names[first] or first}). They are far from everything it was trained on; check "
                 "units, window and spikes, or train a network with a wider prior."
             )
+
+
+def _as_batch(recording: Recording | Cell | Sequence[Recording | Cell] | Batch) -> Batch:
+    if isinstance(recording, Sequence | Batch) and not len(recording):
+        raise LeakyflowError("At least one recording is needed, got none.")
+    return Batch.of(recording)
 
 
 def _log_evidence(draws: Draws, names: tuple[str, ...]) -> Float64[np.ndarray, " dataset"]:

@@ -2,16 +2,22 @@ r"""A first look at the membrane: a regression that noise on the voltage does no
 
 .. math:: (y_{k+1} - y_k) / dt = c_0 + c_1 y_k + c_2 I_k + c_3 (I_{k+1} - I_k) / dt + e_k
 
-with c_1 = -1 / tau, c_2 = 1 / C + R_s / tau and c_3 = R_s. White noise on y biases least squares, for it is on both
-sides; the voltages some samples earlier serve as instruments, which it does not reach (Reiersol 1941).
+with c_1 = -1 / tau, c_2 = 1 / C + R_s / tau and c_3 = R_s. Noise on y biases least squares, for it is on both sides. At
+first the voltages some samples earlier serve as instruments, which white noise on y does not reach (Reiersol 1941); then
+the voltage that the membrane so found would have without any noise, which no noise reaches, of whatever colour (refined
+instruments; Young & Jakeman 1979, International Journal of Control 29).
 """
 
 from typing import NamedTuple
 
+import jax
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Array, Float64
 
+from leakyflow.likelihood.scan import Trace, trace_of
 from leakyflow.likelihood.target import score_of
+from leakyflow.neuron.membrane import Membrane
+from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.prior import Prior
 
@@ -19,7 +25,10 @@ __all__ = ["Passive", "guess", "passive_fit"]
 
 # Samples by which the instruments lie back.
 LAG = 2
-# Precision of a wide prior, which keeps what a recording does not show finite: of c_0 about V = -65 mV, c_1, c_2, c_3.
+# Times that the instruments are refined.
+N_REFINED = 2
+ORIGIN = -65.0  # mV, from which voltages are counted
+# Precision of a wide prior, which keeps what a recording does not show finite: of c_0 about the origin, c_1, c_2, c_3.
 CENTRE, SPREAD = np.array([0.0, -0.05, 0.012, 0.008]), np.array([1.0, 0.05, 0.012, 0.015])
 TAU, C = (2.0, 300.0), (10.0, 2000.0)  # ms and pF within which a first look is believed
 
@@ -35,12 +44,45 @@ class Passive(NamedTuple):
 
 def passive_fit(recordings: Batch) -> Passive:
     """Fit the membrane of each cell by all its sweeps; every sweep is given that of its cell."""
+    trace = trace_of(recordings)
+    lagged = np.roll(trace.y, LAG, axis=0)
+    passive = _regressed(recordings, trace, lagged)
+    for _ in range(N_REFINED):
+        with jax.enable_x64(True):
+            passive = _regressed(recordings, trace, np.asarray(_noiseless(_silent(passive), trace)))
+    return passive
+
+
+def _silent(passive: Passive) -> Parameters:
+    """The membrane, of which only the step is asked."""
+    return Parameters(**passive._asdict(), V_th=0.0, V_reset=0.0)
+
+
+@jax.jit
+def _noiseless(p: Parameters, trace: Trace) -> Array:
+    """The voltage of a membrane without noise, through its electrode, from rest and from where each spike leaves it."""
+    membrane = Membrane.of(p, trace.dt)
+    released = trace.y - p.R_s * trace.electrode
+
+    def step(v: Array, x: tuple[Array, ...]) -> tuple[Array, Array]:
+        I, free, at = x
+        v = jax.numpy.where(free > 0, membrane.step((), v, I), at)
+        return v, v
+
+    first = membrane.rest(trace.I[0])
+    _, later = jax.lax.scan(step, first, (trace.I[:-1], trace.free[1:], released[1:]))
+    return jax.numpy.concatenate([first[None], later]) + p.R_s * trace.electrode
+
+
+def _regressed(recordings: Batch, trace: Trace, instrument: Float64[np.ndarray, "time dataset"]) -> Passive:
+    """The membranes that a regression by an instrument for the voltage gives."""
     found = np.empty((recordings.n_cells, 4))
     rows = [np.flatnonzero(recordings.cell == i) for i in range(recordings.n_cells)]
     for i, own in enumerate(rows):
         zx, zy, scale = np.zeros((4, 4)), np.zeros(4), 0.0
         for row in own:
-            one = _moments(recordings, int(row))
+            n = int(recordings.n_samples[row])
+            one = _moments(*(x[:n, row] for x in (trace.y, trace.I, trace.free, instrument)), recordings.dt)
             zx, zy, scale = zx + one[0], zy + one[1], scale + one[2]
         # Of the same order as the data's own, as if so much had been seen before.
         n = max(zx[0, 0], 1.0)
@@ -50,19 +92,22 @@ def passive_fit(recordings: Batch) -> Passive:
     tau = 1.0 / np.clip(-c[:, 1], 1.0 / TAU[1], 1.0 / TAU[0])
     R_s = np.clip(c[:, 3], -0.05, 0.2)
     capacitance = 1.0 / np.clip(c[:, 2] - R_s / tau, 1.0 / C[1], 1.0 / C[0])
-    return Passive(tau, -65.0 + c[:, 0] * tau, capacitance, R_s)
+    return Passive(tau, ORIGIN + c[:, 0] * tau, capacitance, R_s)
 
 
-def _moments(r: Batch, row: int) -> tuple[Float64[np.ndarray, "4 4"], Float64[np.ndarray, " 4"], float]:
+def _moments(
+    y: Float64[np.ndarray, " time"],
+    I: Float64[np.ndarray, " time"],
+    free: Float64[np.ndarray, " time"],
+    instrument: Float64[np.ndarray, " time"],
+    dt: float,
+) -> tuple[Float64[np.ndarray, "4 4"], Float64[np.ndarray, " 4"], float]:
     """Products of instruments and columns, of instruments and slopes, and the squares of the residual's scale."""
-    n, dt = int(r.n_samples[row]), r.dt
-    y, I = r.V[row, :n].astype(np.float64) + 65.0, r.I[row, :n].astype(np.float64)
-    free = ~(r.spikes[row, :n] | r.refractory[row, :n])
-    k = np.arange(LAG, n - 1)
-    k = k[free[k] & free[k + 1] & free[k - LAG]]
+    k = np.arange(LAG, len(y) - 1)
+    k = k[(free[k] > 0) & (free[k + 1] > 0) & (free[k - LAG] > 0)]
     jump = (I[k + 1] - I[k]) / dt
-    x = np.stack([np.ones(len(k)), y[k], I[k], jump])
-    z = np.stack([x[0], y[k - LAG], I[k], jump])
+    x = np.stack([np.ones(len(k)), y[k] - ORIGIN, I[k], jump])
+    z = np.stack([x[0], instrument[k] - ORIGIN, I[k], jump])
     slope = (y[k + 1] - y[k]) / dt
     return z @ x.T, z @ slope, float(np.var(slope) * len(k)) if len(k) else 0.0
 

@@ -7,9 +7,10 @@ prior that simulations have. Where there is no such stretch, that is the prior's
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Float64, Int, Int32
 
 from leakyflow.likelihood.instrument import Passive, passive_fit
 from leakyflow.likelihood.laplace import climb
@@ -21,12 +22,15 @@ from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.distributions import AbstractDistribution
 from leakyflow.simulator.prior import Prior, ReadOff
 
-__all__ = ["at_rest", "read_off_parameters", "refractory_period"]
+__all__ = ["read_off_parameters", "refractory_period", "samples_at_rest", "with_capacitance"]
 
 # pA by which the current may move while the cell rests, and samples of rest that are looked at, at most.
-STILL, MOST_SAMPLES = 2.0, 1024
+STILL, MOST_SAMPLES = 2.0, 2048
 # Rest from which noise is read, in samples: from less, nothing.
 LEAST_SAMPLES = 50
+# What a voltage at rest shows of the current noise is current_noise / C. Under this name goes the capacitance, in pF, for
+# which a value was read: a neuron of another has the noise that looks the same, so that noise never decides what C is.
+READ_WITH_C = "C at reading"
 DAMPING = np.array([1e-3, 0.1, 3.0, 100.0])
 MOST_STEPS = 8
 
@@ -43,7 +47,8 @@ def read_off_parameters(recordings: Batch, prior: Prior) -> dict[str, Float64[np
         prior: Says which parameters are read off.
 
     Returns:
-        A number for each recording, in the parameter's unit.
+        A number for each recording, in the parameter's unit; beside a current noise that of a neuron whose capacitance
+        is inferred, for which `with_capacitance` gives it.
     """
     wanted = {name: entry.read_off for name, entry in prior.root.items() if isinstance(entry, ReadOff)}
     out = {name: np.full(len(recordings), float(entry.from_unconstrained(0.0))) for name, entry in wanted.items()}
@@ -54,6 +59,14 @@ def read_off_parameters(recordings: Batch, prior: Prior) -> dict[str, Float64[np
                     out[name][row] = value
     noises = {name: entry for name, entry in wanted.items() if TABLE[name].reader == "rest"}
     return out | (_noises(recordings, noises, _other_noises(prior)) if noises else {})
+
+
+def with_capacitance(read_off: Mapping[str, Any], C: Any) -> dict[str, Any]:
+    """What was read off, for neurons of some capacitance (pF, of a shape that broadcasts)."""
+    if READ_WITH_C not in read_off:
+        return dict(read_off)
+    own = {name: value for name, value in read_off.items() if name != READ_WITH_C}
+    return own | {"current_noise": own["current_noise"] * (C / read_off[READ_WITH_C])}
 
 
 def _other_noises(prior: Prior) -> dict[str, float]:
@@ -81,47 +94,60 @@ def refractory_period(recording: Recording) -> float:
     return float(max(runs) * recording.dt)
 
 
-def at_rest(recordings: Batch) -> Batch:
-    """The stretch of each recording before its current changes or its first spike, cut to what is looked at.
+def samples_at_rest(recordings: Batch) -> Int32[np.ndarray, " dataset"]:
+    """Samples of each recording before its current changes or its first spike, as far as they are looked at.
 
-    Of a recording without enough of it, the first two samples, which say next to nothing.
+    None where they are too few to say anything.
     """
     wide = recordings.roomy()
     moved = (np.abs(wide.I - wide.I[:, :1]) > STILL) | wide.spikes | ~wide.valid
     n = np.where(moved.any(1), moved.argmax(1), wide.V.shape[1])
-    n = np.where(n < LEAST_SAMPLES, 2, np.minimum(n, MOST_SAMPLES))
-    return recordings.cut(n.astype(np.int32))
+    return np.where(n < LEAST_SAMPLES, 0, np.minimum(n, MOST_SAMPLES)).astype(np.int32)
 
 
 def _noises(
     recordings: Batch, priors: Mapping[str, AbstractDistribution], others: Mapping[str, float]
 ) -> dict[str, Float64[np.ndarray, " dataset"]]:
-    """The mode of the noises of each cell, given its passive membrane and the other noises."""
-    rest, passive = at_rest(recordings), passive_fit(recordings)
+    """The mode of the noises of each cell at rest, given its passive membrane and the other noises."""
+    n, passive, names = samples_at_rest(recordings), passive_fit(recordings), tuple(priors)
+    z = np.zeros((recordings.n_cells, len(names)))
+    if (n > 0).any():
+        rows = np.flatnonzero(n)
+        rest = recordings.take(rows).cut(n[rows])
+        own = Passive(*(value[rows] for value in passive))
+        z[np.unique(recordings.cell[rows])] = _noises_at_rest(rest, own, priors, others)
+    found = {
+        name: np.asarray(priors[name].from_unconstrained(z[:, i]))[recordings.cell] for i, name in enumerate(names)
+    }
+    return found | ({READ_WITH_C: passive.C} if "current_noise" in names else {})
+
+
+def _noises_at_rest(
+    rest: Batch, passive: Passive, priors: Mapping[str, AbstractDistribution], others: Mapping[str, float]
+) -> Float64[np.ndarray, "cell noise"]:
+    """Prior scores of the noises of cells of which all samples are at rest."""
     trace, names = trace_of(rest), tuple(priors)
     V = np.array([row[:k].mean() for row, k in zip(rest.V, rest.n_samples, strict=True)], np.float64)
-
     silent = _silent(passive, V, rest.I[:, 0].astype(np.float64)).replace(**others)
+    sweeps = [np.flatnonzero(rest.cell == cell) for cell in range(rest.n_cells)]
 
     def log_density(
-        z: Float64[np.ndarray, "row point param"], rows: Int[np.ndarray, " row"]
+        z: Float64[np.ndarray, "row point param"], cells: Int[np.ndarray, " row"]
     ) -> Float64[np.ndarray, "row point"]:
-        values = {name: priors[name].from_unconstrained(z[..., i].T) for i, name in enumerate(names)}
+        rows, n_sweeps = np.concatenate([sweeps[cell] for cell in cells]), [len(sweeps[cell]) for cell in cells]
+        scores = np.repeat(z, n_sweeps, axis=0)
+        values = {name: priors[name].from_unconstrained(scores[..., i].T) for i, name in enumerate(names)}
         own = silent.map(lambda value: value[rows] if np.ndim(value) else value)
-        return of_rows(own.replace(**values), trace, rows).T - 0.5 * (z**2).sum(-1)
+        of_sweeps = of_rows(own.replace(**values), trace, rows).T
+        return np.add.reduceat(of_sweeps, np.cumsum([0, *n_sweeps[:-1]]), axis=0) - 0.5 * (z**2).sum(-1)
 
-    start = np.zeros((len(rest), len(names)))
-    # The fastest differences of the voltage are those of the measurement.
+    start = np.zeros((rest.n_cells, len(names)))
     if "measurement_noise" in names:
-        own = np.clip(_fastest(rest), 1e-4, 5.0)
-        start[:, names.index("measurement_noise")] = np.clip(
-            priors["measurement_noise"].to_unconstrained(own), -3.0, 3.0
-        )
-    modes = climb(log_density, start, most_steps=MOST_STEPS, every=2, damping=DAMPING)
-    return {
-        name: _of_cells(recordings, name, np.asarray(priors[name].from_unconstrained(modes.centre[:, i])), rest)
-        for i, name in enumerate(names)
-    }
+        # The fastest differences of the voltage are those of the measurement.
+        fastest = np.array([_fastest(rest, rows) for rows in sweeps])
+        scores = priors["measurement_noise"].to_unconstrained(np.clip(fastest, 1e-4, 5.0))
+        start[:, names.index("measurement_noise")] = np.clip(scores, -3.0, 3.0)
+    return climb(log_density, start, most_steps=MOST_STEPS, every=2, damping=DAMPING).centre
 
 
 def _silent(passive: Passive, V: Float64[np.ndarray, " row"], I: Float64[np.ndarray, " row"]) -> Parameters:
@@ -130,20 +156,7 @@ def _silent(passive: Passive, V: Float64[np.ndarray, " row"], I: Float64[np.ndar
     return Parameters(tau=passive.tau, C=passive.C, V_rest=rest, V_th=1e3, V_reset=0.0, threshold_noise=1.0)
 
 
-def _fastest(rest: Batch) -> Float64[np.ndarray, " row"]:
+def _fastest(rest: Batch, rows: Int[np.ndarray, " row"]) -> float:
     """SD of white noise with such second differences, in mV."""
-    out = np.empty(len(rest))
-    for i, (row, n) in enumerate(zip(rest.V.astype(np.float64), rest.n_samples, strict=True)):
-        out[i] = np.sqrt(np.mean(np.diff(row[:n], 2) ** 2) / 6.0) if n > 3 else 1e-4
-    return out
-
-
-def _of_cells(
-    recordings: Batch, name: str, values: Float64[np.ndarray, " dataset"], rest: Batch
-) -> Float64[np.ndarray, " dataset"]:
-    """What all sweeps of a cell share is their mean, on a logarithmic scale, weighted by their rest."""
-    if TABLE[name].scope == "sweep" or recordings.n_cells == len(recordings):
-        return values
-    weight = rest.n_samples.astype(np.float64)
-    mean = recordings.per_cell(weight * np.log(values)) / recordings.per_cell(weight)
-    return np.exp(mean)[recordings.cell]
+    squares = [np.diff(rest.V[row, : rest.n_samples[row]].astype(np.float64), 2) ** 2 for row in rows]
+    return float(np.sqrt(np.concatenate(squares).mean() / 6.0))

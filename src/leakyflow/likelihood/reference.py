@@ -17,6 +17,7 @@ from jaxtyping import Array, Float64
 from leakyflow.cpu import n_cpu
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws, import_arviz
+from leakyflow.likelihood.read_off import with_capacitance
 from leakyflow.likelihood.importance import adaptive_importance, resample
 from leakyflow.likelihood.laplace import find_mode
 from leakyflow.likelihood.prepare import prepare
@@ -132,9 +133,8 @@ def reference_posterior(recording: Recording | Cell, prior: Prior, *, n_draws: i
         )
     z, row = found
     diagnostics = pd.DataFrame([{"method": "exact"} | row], index=pd.Index([recording.name], name="recording"))
-    return Draws(
-        prior.inferred, np.asarray(prior.natural(z)), source="exact", diagnostics=diagnostics, given=_given(target)
-    )
+    draws = Draws(prior.inferred, np.asarray(prior.natural(z)), source="exact", diagnostics=diagnostics)
+    return replace(draws, given=_given(target, draws))
 
 
 def around_the_mode(
@@ -183,10 +183,11 @@ def _by_populations(
     return populations.combined(n_draws), populations.diagnostics() | {"log_evidence_error": error}
 
 
-def _given(target: Target) -> dict[str, Any]:
+def _given(target: Target, draws: Draws) -> dict[str, Any]:
     """Parameters that were not inferred; of those read off, the mean over the sweeps."""
-    read_off = {name: float(np.mean(value)) for name, value in target.read_off.items()}
-    return {**target.prior.known, **read_off}
+    C = draws["C"].mean() if "C" in draws.names else target.prior.known["C"]
+    read_off = with_capacitance(target.read_off, C)
+    return {**target.prior.known, **{name: float(np.mean(value)) for name, value in read_off.items()}}
 
 
 def _largest_r_hat(z: Float64[np.ndarray, "population particle param"]) -> float:

@@ -77,6 +77,20 @@ class _State(NamedTuple):
     total: Values  # nats
 
 
+class _Release(NamedTuple):
+    """What is known of the voltage at which a spike releases the neuron, once it is seen."""
+
+    precision: Values  # mV^-2, of what is seen
+    log_scale: Values  # nats
+    gain: Values  # share of the deviation that is the voltage's own
+    P: Values  # mV^2, of the voltage then
+
+    @classmethod
+    def of(cls, spread: Values, R: Values) -> "_Release":
+        S = spread + R
+        return cls(1.0 / S, -0.5 * jnp.log(S) - LOG_SQRT_2PI, spread / S, spread * R / S)
+
+
 class _Filter(NamedTuple):
     """What does not change from sample to sample."""
 
@@ -84,10 +98,13 @@ class _Filter(NamedTuple):
     membrane: Membrane
     spread: Spread
     R: Values  # mV^2, of the measurement
+    release: _Release | None  # None where the reset has no spread
 
     @classmethod
     def of(cls, p: Parameters, dt: Any) -> "_Filter":
-        return cls(p, Membrane.of(p, dt), Spread.of(p, dt), jnp.asarray(p.measurement_noise) ** 2)
+        R = jnp.asarray(p.measurement_noise) ** 2
+        release = _Release.of(p.reset_noise**2, R) if "reset_noise" in p else None
+        return cls(p, Membrane.of(p, dt), Spread.of(p, dt), R, release)
 
     @property
     def coloured(self) -> bool:
@@ -131,12 +148,13 @@ class Residuals(NamedTuple):
 class Scored(NamedTuple):
     """Of each sweep, by some parameters of which the first axis is the number."""
 
-    slope: Values  # of the log likelihood
+    value: Values  # of the log likelihood
+    slope: Values  # its derivatives
     curvature: Values  # its negative second derivatives, but for terms that vanish on average (Fisher scoring)
 
 
-def scan_scores(p: Parameters, tangents: Parameters, trace: Trace) -> Scored:
-    r"""Slope and curvature of the log likelihood of each sweep, in one scan; traced by JAX.
+def scan_scores(p: Parameters, h: float, trace: Trace, n_steps: Any) -> Scored:
+    r"""Log likelihood of each sweep with its slope and curvature, in one scan; traced by JAX.
 
     The log likelihood is a sum over samples of squares of deviations u, of log variances s and of log Phi of margins m.
     With their first derivatives alone,
@@ -144,39 +162,43 @@ def scan_scores(p: Parameters, tangents: Parameters, trace: Trace) -> Scored:
     .. math:: H = \sum (u' + u s' / 2) (u' + u s' / 2)^T + \frac{1}{2} \sum s' s'^T
         + \sum \lambda (\lambda + m) m' m'^T , \quad \lambda = \phi(m) / \Phi(m) .
 
+    The derivatives are differences between neurons stepped side by side: in double precision as exact as is needed, and
+    twice as fast as JAX's own, which take no account of what directions share.
+
     Args:
-        p: Of shape (sweep,).
-        tangents: Derivatives of p by each direction, of shape (direction, sweep).
+        p: Of shape (1 + direction, sweep): the neuron, and then one that is moved by h in each direction.
+        h: Small.
         trace: Sweeps.
+        n_steps: Samples after the first that are looked at; may be traced, so that sweeps of many lengths share a shape.
 
     Returns:
-        Of shape (direction, sweep) and (direction, direction, sweep). The first sample has no part in them.
+        Of shape (sweep,), (direction, sweep) and (direction, direction, sweep). The first sample has no part in the
+        derivatives.
     """
-
-    def prepared(p: Parameters) -> tuple[_Filter, _State]:
-        return _prepared(p, trace)[:2]
-
     f, begun, inputs = _prepared(p, trace)
-    df, dbegun = jax.vmap(lambda own: jax.jvp(prepared, (p,), (own,))[1])(tangents)
-    n = len(jax.tree.leaves(tangents)[0])
+    n = begun.v.shape[0] - 1
     zero = jnp.zeros((n, *trace.y.shape[1:]), trace.y.dtype)
 
-    def step(carry: tuple, x: tuple[Values, ...]) -> tuple[tuple, None]:
-        known, dknown, slope, curvature = carry
+    def step(k: Array, carry: tuple[_State, Values, list]) -> tuple[_State, Values, list]:
+        known, slope, triangle = carry
+        # Without the barriers XLA would compute the step anew for each entry of the curvature.
+        known, (u, s, m) = jax.lax.optimization_barrier(_step(f, known, *(x[k] for x in inputs)))
+        du, ds, dm = ((x[1:] - x[0]) / h for x in (u, s, m))
+        ratio = jnp.exp(-0.5 * m[0] ** 2 - LOG_SQRT_2PI - log_ndtr(m[0]))
+        slope = slope + ratio * dm - u[0] * du - 0.5 * ds
+        weight = jnp.sqrt(ratio * jnp.clip(ratio + m[0], 0.0))
+        roots = jax.lax.optimization_barrier((du + 0.5 * u[0] * ds, jnp.sqrt(0.5) * ds, weight * dm))
+        return known, slope, [row + sum(x[i] * x[: i + 1] for x in roots) for i, row in enumerate(triangle)]
 
-        def one(f: _Filter, known: _State) -> tuple[_State, Residuals]:
-            return _step(f, known, *x)
+    triangle = [zero[: i + 1] for i in range(n)]
+    known, slope, triangle = jax.lax.fori_loop(0, n_steps, step, (begun, zero, triangle))
+    return Scored(known.total[0], slope, _symmetric(triangle))
 
-        after, (u, _, m) = one(f, known)
-        dknown, (du, ds, dm) = jax.vmap(lambda a, b: jax.jvp(one, (f, known), (a, b))[1])(df, dknown)
-        ratio = jnp.exp(-0.5 * m * m - LOG_SQRT_2PI - log_ndtr(m))
-        weight = ratio * jnp.clip(ratio + m, 0.0)
-        de = du + 0.5 * u * ds  # of the prediction alone
-        curvature = curvature + de[:, None] * de + 0.5 * ds[:, None] * ds + weight * dm[:, None] * dm
-        return (after, dknown, slope + ratio * dm - u * du - 0.5 * ds, curvature), None
 
-    (_, _, slope, curvature), _ = jax.lax.scan(step, (begun, dbegun, zero, zero[:, None] * zero), inputs)
-    return Scored(slope, curvature)
+def _symmetric(triangle: list[Values]) -> Values:
+    """The square matrix, along the first two axes, of which these are the rows up to the diagonal."""
+    n = len(triangle)
+    return jnp.stack([jnp.stack([triangle[max(i, j)][min(i, j)] for j in range(n)]) for i in range(n)])
 
 
 def _prepared(p: Parameters, trace: Trace) -> tuple["_Filter", "_State", tuple[Values, ...]]:
@@ -195,8 +217,8 @@ def _begin(f: _Filter, y: Values, I: Values, electrode: Values, shape: tuple[int
     states = jax.tree.map(full, f.membrane.start(m))
     cross, X = (f.spread.covariance, f.spread.x) if f.coloured else (None, None)
     prior = _State(m, f.spread.V, jnp.zeros(()) if f.coloured else None, cross, X, states, jnp.zeros(()))
-    seen, log_density = _observe(f, prior, y - f.p.R_s * electrode)
-    seen = seen._replace(total=jnp.zeros(shape, y.dtype) + log_density)
+    seen, told = _observe(f, prior, y - f.p.R_s * electrode)
+    seen = seen._replace(total=jnp.zeros(shape, y.dtype) + told.log_density)
     return jax.tree.map(lambda value: full(jnp.asarray(value, y.dtype)), seen)
 
 
@@ -209,26 +231,26 @@ def _step(
     predicted = _predict(f, s._replace(states=states), I)
     theta = f.membrane.threshold(states)
     at = y - p.R_s * electrode
-    seen, log_density = _observe(f, predicted, at)
+    seen, told = _observe(f, predicted, at)
     released, log_release = _release(f, predicted, at)
     is_spike, is_free = spike > 0, free > 0
     before = _State._make([*(_either(is_spike, a, b) for a, b in zip(predicted[:5], seen[:5], strict=True)), None, 0.0])
-    above = jnp.where(is_spike, 1.0, -1.0)
-    crossed = _crossing(f, above * (before.v - theta), before.P)
-    gained = jnp.where(is_spike, log_release, log_density) + crossed
+    crossing = _cross(f, before, theta, jnp.where(is_spike, 1.0, -1.0))
     if f.hidden or f.coloured:
-        left = _left_by_crossing(f, before, theta, above, crossed)
+        left = _left_by(crossing, before)
         seen = seen._replace(v=left.v, P=left.P, x=left.x, cross=left.cross, X=left.X)
         released = released._replace(x=left.x, X=left.X)
 
     def after(free: Any, spike: Any, held: Any) -> Any:
         return _either(is_free, free, _either(is_spike, spike, held))
 
+    told_of = is_free | is_spike
     residuals = Residuals(
-        deviation=jnp.where(is_free, (at - predicted.v) / jnp.sqrt(predicted.P + f.R), 0.0),
-        log_variance=jnp.where(is_free, jnp.log(predicted.P + f.R), 0.0),
-        margin=jnp.where(is_free | is_spike, _margin(f, above * (before.v - theta), before.P), NO_MARGIN),
+        deviation=jnp.where(is_free, told.deviation, 0.0),
+        log_variance=jnp.where(is_free, told.log_variance, 0.0),
+        margin=jnp.where(told_of & ~crossing.certain, crossing.margin, NO_MARGIN),
     )
+    gained = jnp.where(is_spike, log_release, told.log_density) + crossing.log_probability
     known = _State(
         v=after(seen.v, released.v, s.v),
         P=after(seen.P, released.P, s.P),
@@ -236,7 +258,7 @@ def _step(
         cross=after(seen.cross, released.cross, s.cross),
         X=after(seen.X, released.X, predicted.X),
         states=states,
-        total=s.total + jnp.where(is_free | is_spike, gained, 0.0),
+        total=s.total + jnp.where(told_of, gained, 0.0),
     )
     return known, residuals
 
@@ -254,56 +276,67 @@ def _predict(f: _Filter, s: _State, I: Values) -> _State:
     )
 
 
-def _observe(f: _Filter, s: _State, y: Values) -> tuple[_State, Values]:
-    """What is known once y is seen, and the log density of y."""
+class _Told(NamedTuple):
+    """How a sample deviated from its prediction."""
+
+    deviation: Values  # in SDs
+    log_variance: Values  # of the prediction, in mV^2
+
+    @property
+    def log_density(self) -> Values:
+        return -0.5 * (self.deviation**2 + self.log_variance) - LOG_SQRT_2PI
+
+
+def _observe(f: _Filter, s: _State, y: Values) -> tuple[_State, _Told]:
+    """What is known once y is seen, and how it deviated."""
     S = s.P + f.R
+    precision = 1.0 / S
     e = y - s.v
-    log_density = _log_normal(e, S)
-    v, P = (y, jnp.zeros_like(s.P)) if not f.hidden else (s.v + s.P / S * e, s.P * f.R / S)
+    told = _Told(e * jnp.sqrt(precision), jnp.log(S))
+    v, P = (y, jnp.zeros_like(s.P)) if not f.hidden else (s.v + s.P * precision * e, s.P * precision * f.R)
     if s.x is None:
-        return s._replace(v=v, P=P), log_density
-    share = s.cross / S
-    return s._replace(v=v, P=P, x=s.x + share * e, cross=share * f.R, X=s.X - share * s.cross), log_density
+        return s._replace(v=v, P=P), told
+    share = s.cross * precision
+    return s._replace(v=v, P=P, x=s.x + share * e, cross=share * f.R, X=s.X - share * s.cross), told
 
 
 def _release(f: _Filter, s: _State, y: Values) -> tuple[_State, Values]:
     """What is known of the voltage at which a spike released the neuron; the current noise goes on by itself."""
     zero = None if s.cross is None else jnp.zeros_like(s.cross)
-    if "reset_noise" not in f.p:
+    own = f.release
+    if own is None:
         return s._replace(v=y, P=f.R, cross=zero), 0.0
-    spread = f.p.reset_noise**2
-    S = spread + f.R
     e = y - f.p.V_reset
-    return s._replace(v=f.p.V_reset + spread / S * e, P=spread * f.R / S, cross=zero), _log_normal(e, S)
+    log_density = own.log_scale - 0.5 * e * e * own.precision
+    return s._replace(v=f.p.V_reset + own.gain * e, P=own.P, cross=zero), log_density
 
 
-def _log_normal(e: Values, variance: Values) -> Values:
-    return -0.5 * e * e / variance - 0.5 * jnp.log(variance) - LOG_SQRT_2PI
+class _Crossing(NamedTuple):
+    """A threshold, and a voltage that did or did not cross it."""
+
+    above: Values  # 1 where it did, -1 where it did not
+    margin: Values  # SDs by which the mean is on that side
+    precision: Values  # mV^-1, one over that SD
+    log_probability: Values
+    certain: Values  # neither voltage nor threshold is noisy
 
 
-def _crossing(f: _Filter, margin: Values, P: Values) -> Values:
-    """Log probability of being on the side of the threshold on which the mean is by so much."""
-    if "threshold_noise" in f.p:
-        return log_ndtr(margin / jnp.sqrt(f.p.threshold_noise**2 + P))
-    certain = P <= 0.0
-    sd = jnp.sqrt(jnp.where(certain, 1.0, P))
-    hard = jnp.where(margin > (-ROUNDING if f.rounded else 0.0), 0.0, -jnp.inf)
-    return jnp.where(certain, hard, log_ndtr(margin / sd))
-
-
-def _margin(f: _Filter, margin: Values, P: Values) -> Values:
-    variance = f.p.threshold_noise**2 + P
-    return margin / jnp.sqrt(jnp.where(variance > 0.0, variance, 1.0))
-
-
-def _left_by_crossing(f: _Filter, s: _State, theta: Values, above: Values, log_probability: Values) -> _State:
-    """Moments of the voltage and the current noise on one side of the threshold (Minka 2001, equation 3.32)."""
+def _cross(f: _Filter, s: _State, theta: Values, above: Values) -> _Crossing:
     variance = f.p.threshold_noise**2 + s.P
-    sd = jnp.sqrt(jnp.where(variance > 0.0, variance, 1.0))
-    z = above * (s.v - theta) / sd
+    certain = variance <= 0.0
+    gap = above * (s.v - theta)
+    precision = jax.lax.rsqrt(jnp.where(certain, 1.0, variance))
+    margin = gap * precision
+    hard = jnp.where(gap > (-ROUNDING if f.rounded else 0.0), 0.0, -jnp.inf)
+    return _Crossing(above, margin, precision, jnp.where(certain, hard, log_ndtr(margin)), certain)
+
+
+def _left_by(crossing: _Crossing, s: _State) -> _State:
+    """Moments of the voltage and the current noise on one side of the threshold (Minka 2001, equation 3.32)."""
+    above, z, precision, log_probability, certain = crossing
     # Of a hard threshold that an exact voltage crossed nothing is learned.
-    ratio = jnp.where(variance > 0.0, jnp.exp(-0.5 * z * z - LOG_SQRT_2PI - log_probability), 0.0)
-    shift, narrowing = above * ratio / sd, ratio * (ratio + z) / jnp.where(variance > 0.0, variance, 1.0)
+    ratio = jnp.where(certain, 0.0, jnp.exp(-0.5 * z * z - LOG_SQRT_2PI - log_probability)) * precision
+    shift, narrowing = above * ratio, ratio * (ratio + z * precision)
     moved = s._replace(v=s.v + s.P * shift, P=s.P - s.P**2 * narrowing)
     if s.x is None:
         return moved

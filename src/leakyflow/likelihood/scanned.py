@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float64, Int
 
 from leakyflow.cpu import n_cpu
 from leakyflow.likelihood.instrument import guess
-from leakyflow.likelihood.read_off import read_off_parameters
+from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
 from leakyflow.likelihood.sweeps import SIDE_BY_SIDE, cut, lengths_of, log_likelihood_of
 from leakyflow.likelihood.target import Density, Target
@@ -108,7 +108,8 @@ def evaluate(p: Parameters, trace: Trace) -> Float64[np.ndarray, "draw sweep"]:
 def parameters_of(prior: Prior, theta: Any, read_off: Mapping[str, Any]) -> Parameters:
     """Neurons with the inferred parameters theta, along its last axis, and all else known or read off."""
     inferred = {name: theta[..., i] for i, name in enumerate(prior.inferred)}
-    return Parameters(**prior.known, **read_off, **inferred)
+    given = {**prior.known, **inferred}
+    return Parameters(**given, **with_capacitance(read_off, given["C"]))
 
 
 @lru_cache(maxsize=8)

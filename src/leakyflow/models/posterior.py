@@ -14,7 +14,7 @@ from rich.progress import track
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws
 from leakyflow.likelihood.prepare import has_likelihood, prepare
-from leakyflow.likelihood.read_off import read_off_parameters
+from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
 from leakyflow.likelihood.reference import reference_posterior
 from leakyflow.likelihood.sufficient import compress
 from leakyflow.models.correction import as_amortized, corrected, defensive, n_amortized
@@ -150,9 +150,10 @@ class Posterior:
         values = self.prior.natural(z)
         self._check_finite(values, recordings)
         diagnostics = pd.DataFrame(rows, index=pd.Index(recordings.names, name="recording"))
-        joined = {name: np.concatenate([part[name] for part in read_off]) for name in self.prior.read_off}
-        given = self.prior.known | joined
-        draws = Draws(self.names, values, recordings.names, source=self.name, diagnostics=diagnostics, given=given)
+        joined = {name: np.concatenate([part[name] for part in read_off]) for name in (read_off[0] if read_off else ())}
+        draws = Draws(self.names, values, recordings.names, source=self.name, diagnostics=diagnostics)
+        C = draws["C"].mean(-1) if "C" in self.names else self.prior.known["C"]
+        draws = replace(draws, given=self.prior.known | with_capacitance(joined, C))
         return draws.of(0) if single else draws
 
     def _of_cells(self, batch: Batch, single: bool, *, n_draws: int, seed: int, correct: bool | str) -> Draws:

@@ -12,7 +12,7 @@ from leakyflow.diagnostics.predictive import SMALL, Predictive, posterior_predic
 from leakyflow.diagnostics.typicality import Verdict
 from leakyflow.diagnostics.wording import about_draws, about_model, about_simulations, feature
 from leakyflow.likelihood.draws import Draws, n_decimals
-from leakyflow.likelihood.read_off import read_off_parameters
+from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
 from leakyflow.models.posterior import Posterior
 from leakyflow.recordings.recording import Recording
 from leakyflow.report import settings
@@ -69,7 +69,7 @@ def recording_page(
     values: dict[str, Any] = {
         "recording": recording,
         "n_spikes": int(recording.spikes.sum()),
-        "given": _given(recording, posterior),
+        "given": _given(recording, draws, posterior),
         "source": source,
         "I_range": (float(recording.I.min()), float(recording.I.max())),
         "V_range": (float(recording.V.min()), float(recording.V.max())),
@@ -102,11 +102,12 @@ def recording_page(
     )
 
 
-def _given(recording: Recording, posterior: Posterior) -> pd.DataFrame:
+def _given(recording: Recording, draws: Draws, posterior: Posterior) -> pd.DataFrame:
     """Parameters that were read off the recording or known before."""
     from leakyflow.recordings.batch import Batch
 
     read = read_off_parameters(Batch.from_list([recording]), posterior.prior)
+    read = with_capacitance(read, draws["C"].mean() if "C" in draws.names else posterior.prior.known["C"])
     rows = [(name, float(value[0]), "read off the recording") for name, value in read.items()]
     rows += [(name, value, "set") for name, value in posterior.prior.known.items()]
     frame = pd.DataFrame(rows, columns=["name", "value", "how"])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from leakyflow.likelihood.read_off import read_off_parameters, refractory_period
+from leakyflow.likelihood.read_off import READ_WITH_C, read_off_parameters, refractory_period, with_capacitance
 from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
@@ -66,3 +66,19 @@ def test_current_noise_is_read_off_where_its_time_constant_is_known():
     # Each 200 ms of rest is 40 time constants of the noise: its SD is known to some 20 %.
     assert np.mean(noises) == pytest.approx(20.0, rel=4 * 0.2 / np.sqrt(8))
     assert np.std(noises) < 0.3 * 20.0
+
+
+def test_noise_at_rest_is_that_of_a_current_over_a_capacitance():
+    read_off = {"current_noise": np.array([6.0]), "t_ref": np.array([3.0]), READ_WITH_C: np.array([80.0])}
+    given = with_capacitance(read_off, np.array([[160.0], [40.0]]))
+    np.testing.assert_allclose(given["current_noise"], [[12.0], [3.0]])
+    assert set(given) == {"current_noise", "t_ref"}
+    assert with_capacitance({"t_ref": 3.0}, 100.0) == {"t_ref": 3.0}
+
+
+def test_a_recording_that_fires_at_once_shows_no_noise():
+    noise = ReadOff(LogNormal(median=6.0, sigma=0.4))
+    prior = Prior(PRIORS["standard"].root | {"current_noise": noise, "current_noise_tau": 5.0})
+    soon, late = marked([20], [-52.0], n_ref=20), marked([300], [-52.0], n_ref=20)
+    assert found(prior, soon)["current_noise"] == [6.0]
+    assert found(prior, late)["current_noise"] != [6.0]

@@ -2,15 +2,16 @@ r"""A first look at the membrane: a regression that noise on the voltage does no
 
 .. math:: (y_{k+1} - y_k) / dt = c_0 + c_1 y_k + c_2 I_k + c_3 (I_{k+1} - I_k) / dt + e_k
 
-with c_1 = -1 / tau, c_2 = 1 / C + R_s / tau and c_3 = R_s. Noise on y biases least squares, for it is on both sides. At
-first the voltages some samples earlier serve as instruments, which white noise on y does not reach (Reiersol 1941); then
-the voltage that the membrane so found would have without any noise, which no noise reaches, of whatever colour (refined
-instruments; Young & Jakeman 1979, International Journal of Control 29).
+with c_1 = -1 / tau, c_2 = 1 / C + R_s / tau and c_3 = R_s. Noise on y biases least squares, for it is on both sides.
+At first the voltages some samples earlier serve as instruments, which white noise on y does not reach (Reiersol 1941);
+then the voltage that the membrane so found would have without any noise, which none reaches, of whatever colour
+(refined instruments; Young & Jakeman 1979, International Journal of Control 29).
 """
 
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float64
 
@@ -66,12 +67,12 @@ def _noiseless(p: Parameters, trace: Trace) -> Array:
 
     def step(v: Array, x: tuple[Array, ...]) -> tuple[Array, Array]:
         I, free, at = x
-        v = jax.numpy.where(free > 0, membrane.step((), v, I), at)
+        v = jnp.where(free > 0, membrane.step((), v, I), at)
         return v, v
 
     first = membrane.rest(trace.I[0])
     _, later = jax.lax.scan(step, first, (trace.I[:-1], trace.free[1:], released[1:]))
-    return jax.numpy.concatenate([first[None], later]) + p.R_s * trace.electrode
+    return jnp.concatenate([first[None], later]) + p.R_s * trace.electrode
 
 
 def _regressed(recordings: Batch, trace: Trace, instrument: Float64[np.ndarray, "time dataset"]) -> Passive:
@@ -82,7 +83,8 @@ def _regressed(recordings: Batch, trace: Trace, instrument: Float64[np.ndarray, 
         zx, zy, scale = np.zeros((4, 4)), np.zeros(4), 0.0
         for row in own:
             n = int(recordings.n_samples[row])
-            one = _moments(*(x[:n, row] for x in (trace.y, trace.I, trace.free, instrument)), recordings.dt)
+            y, I, free, z = (x[:n, row] for x in (trace.y, trace.I, trace.free, instrument))
+            one = _moments(y, I, free, z, recordings.dt)
             zx, zy, scale = zx + one[0], zy + one[1], scale + one[2]
         # Of the same order as the data's own, as if so much had been seen before.
         n = max(zx[0, 0], 1.0)

@@ -28,8 +28,8 @@ __all__ = ["read_off_parameters", "refractory_period", "samples_at_rest", "with_
 STILL, MOST_SAMPLES = 2.0, 2048
 # Rest from which noise is read, in samples: from less, nothing.
 LEAST_SAMPLES = 50
-# What a voltage at rest shows of the current noise is current_noise / C. Under this name goes the capacitance, in pF, for
-# which a value was read: a neuron of another has the noise that looks the same, so that noise never decides what C is.
+# What a voltage at rest shows of the current noise is current_noise / C. Under this name goes the capacitance, in pF,
+# for which a value was read: a neuron of another has the noise that looks the same, so that noise never decides C.
 READ_WITH_C = "C at reading"
 DAMPING = np.array([1e-3, 0.1, 3.0, 100.0])
 MOST_STEPS = 8

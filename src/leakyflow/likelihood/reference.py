@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,10 +18,10 @@ from jaxtyping import Array, Float64
 from leakyflow.cpu import n_cpu
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws, import_arviz
-from leakyflow.likelihood.read_off import with_capacitance
 from leakyflow.likelihood.importance import adaptive_importance, resample
 from leakyflow.likelihood.laplace import find_mode
 from leakyflow.likelihood.prepare import prepare
+from leakyflow.likelihood.read_off import with_capacitance
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.target import Target, above, log_mass_above
 from leakyflow.recordings.cell import Cell, as_cell

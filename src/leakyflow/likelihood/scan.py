@@ -80,15 +80,15 @@ class _State(NamedTuple):
 class _Release(NamedTuple):
     """What is known of the voltage at which a spike releases the neuron, once it is seen."""
 
-    precision: Values  # mV^-2, of what is seen
-    log_scale: Values  # nats
+    root: Values  # mV^-1, of the precision of what is seen
+    log_variance: Values  # of the same
     gain: Values  # share of the deviation that is the voltage's own
     P: Values  # mV^2, of the voltage then
 
     @classmethod
     def of(cls, spread: Values, R: Values) -> "_Release":
         S = spread + R
-        return cls(1.0 / S, -0.5 * jnp.log(S) - LOG_SQRT_2PI, spread / S, spread * R / S)
+        return cls(jax.lax.rsqrt(S), jnp.log(S), spread / S, spread * R / S)
 
 
 class _Filter(NamedTuple):
@@ -132,7 +132,7 @@ def scan_log_likelihood(p: Parameters, trace: Trace) -> Float[Array, "..."]:
     Returns:
         Of shape (..., sweep), in the precision of the trace.
     """
-    f, begun, inputs = _prepared(p, trace)
+    f, (begun, _), inputs = _prepared(p, trace)
     known, _ = jax.lax.scan(lambda known, x: (_step(f, known, *x)[0], None), begun, inputs)
     return known.total
 
@@ -169,29 +169,34 @@ def scan_scores(p: Parameters, h: float, trace: Trace, n_steps: Any) -> Scored:
         p: Of shape (1 + direction, sweep): the neuron, and then one that is moved by h in each direction.
         h: Small.
         trace: Sweeps.
-        n_steps: Samples after the first that are looked at; may be traced, so that sweeps of many lengths share a shape.
+        n_steps: Samples after the first that are looked at; may be traced, for sweeps of many lengths to share a shape.
 
     Returns:
-        Of shape (sweep,), (direction, sweep) and (direction, direction, sweep). The first sample has no part in the
-        derivatives.
+        Of shape (sweep,), (direction, sweep) and (direction, direction, sweep).
     """
-    f, begun, inputs = _prepared(p, trace)
-    n = begun.v.shape[0] - 1
-    zero = jnp.zeros((n, *trace.y.shape[1:]), trace.y.dtype)
+    f, (begun, told), inputs = _prepared(p, jax.tree.map(jnp.asarray, trace))
+    n, shape = begun.v.shape[0] - 1, trace.y.shape[1:]
+    zero = jnp.zeros((n, *shape), trace.y.dtype)
 
-    def step(k: Array, carry: tuple[_State, Values, list]) -> tuple[_State, Values, list]:
-        known, slope, triangle = carry
+    def with_sample(sums: tuple[Values, list], residuals: Residuals) -> tuple[Values, list]:
+        slope, triangle = sums
+        u, _, m = (x[0] for x in residuals)
+        du, ds, dm = ((x[1:] - x[0]) / h for x in residuals)
+        ratio = jnp.exp(-0.5 * m**2 - LOG_SQRT_2PI - log_ndtr(m))
+        slope = slope + ratio * dm - u * du - 0.5 * ds
+        weight = jnp.sqrt(ratio * jnp.clip(ratio + m, 0.0))
+        roots = jax.lax.optimization_barrier((du + 0.5 * u * ds, jnp.sqrt(0.5) * ds, weight * dm))
+        return slope, [row + sum(x[i] * x[: i + 1] for x in roots) for i, row in enumerate(triangle)]
+
+    def step(k: Array, carry: tuple[_State, tuple[Values, list]]) -> tuple[_State, tuple[Values, list]]:
+        known, sums = carry
         # Without the barriers XLA would compute the step anew for each entry of the curvature.
-        known, (u, s, m) = jax.lax.optimization_barrier(_step(f, known, *(x[k] for x in inputs)))
-        du, ds, dm = ((x[1:] - x[0]) / h for x in (u, s, m))
-        ratio = jnp.exp(-0.5 * m[0] ** 2 - LOG_SQRT_2PI - log_ndtr(m[0]))
-        slope = slope + ratio * dm - u[0] * du - 0.5 * ds
-        weight = jnp.sqrt(ratio * jnp.clip(ratio + m[0], 0.0))
-        roots = jax.lax.optimization_barrier((du + 0.5 * u[0] * ds, jnp.sqrt(0.5) * ds, weight * dm))
-        return known, slope, [row + sum(x[i] * x[: i + 1] for x in roots) for i, row in enumerate(triangle)]
+        known, residuals = jax.lax.optimization_barrier(_step(f, known, *(x[k] for x in inputs)))
+        return known, with_sample(sums, residuals)
 
-    triangle = [zero[: i + 1] for i in range(n)]
-    known, slope, triangle = jax.lax.fori_loop(0, n_steps, step, (begun, zero, triangle))
+    first = Residuals(*(jnp.broadcast_to(x, (n + 1, *shape)) for x in (*told, NO_MARGIN)))
+    sums = with_sample((zero, [zero[: i + 1] for i in range(n)]), first)
+    known, (slope, triangle) = jax.lax.fori_loop(0, n_steps, step, (begun, sums))
     return Scored(known.total[0], slope, _symmetric(triangle))
 
 
@@ -201,7 +206,7 @@ def _symmetric(triangle: list[Values]) -> Values:
     return jnp.stack([jnp.stack([triangle[max(i, j)][min(i, j)] for j in range(n)]) for i in range(n)])
 
 
-def _prepared(p: Parameters, trace: Trace) -> tuple["_Filter", "_State", tuple[Values, ...]]:
+def _prepared(p: Parameters, trace: Trace) -> tuple["_Filter", tuple["_State", "_Told"], tuple[Values, ...]]:
     y, I, electrode, spikes, free, dt = trace
     f = _Filter.of(p, dt)
     shape = jnp.broadcast_shapes(*(jnp.shape(value) for value in p.values()), y.shape[1:])
@@ -210,8 +215,8 @@ def _prepared(p: Parameters, trace: Trace) -> tuple["_Filter", "_State", tuple[V
     return f, _begin(f, y[0], I[0], electrode[0], shape), inputs
 
 
-def _begin(f: _Filter, y: Values, I: Values, electrode: Values, shape: tuple[int, ...]) -> _State:
-    """The first sample, at rest under the first current."""
+def _begin(f: _Filter, y: Values, I: Values, electrode: Values, shape: tuple[int, ...]) -> tuple[_State, "_Told"]:
+    """The first sample, at rest under the first current: what is known after it, and how it deviated."""
     full = partial(jnp.broadcast_to, shape=shape)
     m = f.membrane.rest(I)
     states = jax.tree.map(full, f.membrane.start(m))
@@ -219,7 +224,7 @@ def _begin(f: _Filter, y: Values, I: Values, electrode: Values, shape: tuple[int
     prior = _State(m, f.spread.V, jnp.zeros(()) if f.coloured else None, cross, X, states, jnp.zeros(()))
     seen, told = _observe(f, prior, y - f.p.R_s * electrode)
     seen = seen._replace(total=jnp.zeros(shape, y.dtype) + told.log_density)
-    return jax.tree.map(lambda value: full(jnp.asarray(value, y.dtype)), seen)
+    return jax.tree.map(lambda value: full(jnp.asarray(value, y.dtype)), seen), told
 
 
 def _step(
@@ -232,7 +237,7 @@ def _step(
     theta = f.membrane.threshold(states)
     at = y - p.R_s * electrode
     seen, told = _observe(f, predicted, at)
-    released, log_release = _release(f, predicted, at)
+    released, told_by_release = _release(f, predicted, at)
     is_spike, is_free = spike > 0, free > 0
     before = _State._make([*(_either(is_spike, a, b) for a, b in zip(predicted[:5], seen[:5], strict=True)), None, 0.0])
     crossing = _cross(f, before, theta, jnp.where(is_spike, 1.0, -1.0))
@@ -245,12 +250,13 @@ def _step(
         return _either(is_free, free, _either(is_spike, spike, held))
 
     told_of = is_free | is_spike
+    told = _Told._make(jnp.where(is_spike, a, b) for a, b in zip(told_by_release, told, strict=True))
     residuals = Residuals(
-        deviation=jnp.where(is_free, told.deviation, 0.0),
-        log_variance=jnp.where(is_free, told.log_variance, 0.0),
+        deviation=jnp.where(told_of, told.deviation, 0.0),
+        log_variance=jnp.where(told_of, told.log_variance, 0.0),
         margin=jnp.where(told_of & ~crossing.certain, crossing.margin, NO_MARGIN),
     )
-    gained = jnp.where(is_spike, log_release, told.log_density) + crossing.log_probability
+    gained = told.log_density + crossing.log_probability
     known = _State(
         v=after(seen.v, released.v, s.v),
         P=after(seen.P, released.P, s.P),
@@ -280,7 +286,7 @@ class _Told(NamedTuple):
     """How a sample deviated from its prediction."""
 
     deviation: Values  # in SDs
-    log_variance: Values  # of the prediction, in mV^2
+    log_variance: Values  # of the prediction, in mV^2; where it says nothing, one that makes its log density 0
 
     @property
     def log_density(self) -> Values:
@@ -300,15 +306,14 @@ def _observe(f: _Filter, s: _State, y: Values) -> tuple[_State, _Told]:
     return s._replace(v=v, P=P, x=s.x + share * e, cross=share * f.R, X=s.X - share * s.cross), told
 
 
-def _release(f: _Filter, s: _State, y: Values) -> tuple[_State, Values]:
+def _release(f: _Filter, s: _State, y: Values) -> tuple[_State, _Told]:
     """What is known of the voltage at which a spike released the neuron; the current noise goes on by itself."""
     zero = None if s.cross is None else jnp.zeros_like(s.cross)
     own = f.release
     if own is None:
-        return s._replace(v=y, P=f.R, cross=zero), 0.0
+        return s._replace(v=y, P=f.R, cross=zero), _Told(jnp.zeros(()), jnp.asarray(-2.0 * LOG_SQRT_2PI))
     e = y - f.p.V_reset
-    log_density = own.log_scale - 0.5 * e * e * own.precision
-    return s._replace(v=f.p.V_reset + own.gain * e, P=own.P, cross=zero), log_density
+    return s._replace(v=f.p.V_reset + own.gain * e, P=own.P, cross=zero), _Told(e * own.root, own.log_variance)
 
 
 class _Crossing(NamedTuple):

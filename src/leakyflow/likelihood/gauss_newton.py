@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,14 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float64, Int
 
 from leakyflow.cpu import n_cpu
-from leakyflow.likelihood.laplace import LARGEST, Modes
+from leakyflow.likelihood.laplace import LARGEST, Laplace, Modes
 from leakyflow.likelihood.normal import LOG_SQRT_2PI
 from leakyflow.likelihood.scan import Scored, Trace, scan_scores
 from leakyflow.likelihood.scanned import Scanned, parameters_of
 from leakyflow.likelihood.sweeps import cut
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["scored_modes"]
+__all__ = ["find_mode", "scored_modes"]
 
 # Sweeps that are stepped side by side, at most; fewer are padded to the next smaller number, each of which is compiled.
 SIZES = (64, 16, 1)
@@ -31,6 +32,10 @@ STEP = 1e-5
 DAMPING, SUCCESS, FAILURE, MOST_DAMPED = 0.03, 0.1, 10.0, 1e8
 
 
+# Draws of the prior among which the search for the mode of one cell looks for places to begin, and how many those are.
+N_DRAWN, N_BEGUN = 256, 3
+
+
 class _Climb(NamedTuple):
     """Where the search of each cell is."""
 
@@ -38,6 +43,37 @@ class _Climb(NamedTuple):
     value: Float64[np.ndarray, " cell"]
     slope: Float64[np.ndarray, "cell param"]
     curvature: Float64[np.ndarray, "cell param param"]
+
+
+def find_mode(target: Scanned, rng: np.random.Generator) -> Laplace | None:
+    """Search the mode of one cell's posterior, from the target's guess and from the best of some draws of the prior.
+
+    Args:
+        target: Of one cell.
+        rng: Of the draws.
+
+    Returns:
+        The best of the modes found; None where the density is 0 at all beginnings.
+    """
+    guess = target.guess()[0]
+    drawn = rng.standard_normal((N_DRAWN, len(guess)))
+    starts = np.concatenate([guess[None], 0.3 * drawn[: N_DRAWN // 2] + guess, drawn[N_DRAWN // 2 :]])
+    values = target.log_joint(starts[None])[0]
+    order = np.argsort(-values)
+    best = order[np.isfinite(values[order])][:N_BEGUN]
+    if not len(best):
+        return None
+    modes = scored_modes(_repeated(target, starts[best]))
+    i = int(modes.log_density.argmax())
+    return Laplace(modes.centre[i], modes.covariance[i], float(modes.log_density[i]))
+
+
+def _repeated(target: Scanned, starts: Float64[np.ndarray, "start param"]) -> Scanned:
+    """The cell once for each start."""
+    n, rows = len(starts), np.arange(len(target.cell))
+    trace = cut(target.trace, np.tile(rows, n), len(target.trace.y))
+    read_off = {name: np.tile(value, n) for name, value in target.read_off.items()}
+    return replace(target, trace=trace, read_off=read_off, cell=np.repeat(np.arange(n), len(rows)), start=starts)
 
 
 def scored_modes(target: Scanned) -> Modes:

@@ -7,17 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int
 
-from leakyflow.likelihood.target import Target
-
-__all__ = ["Laplace", "Modes", "climb", "find_mode"]
+__all__ = ["Laplace", "Modes", "climb"]
 
 # Log densities of points of some rows, whose numbers come with them.
 LogDensity = Callable[
     [Float64[np.ndarray, "row point param"], Int[np.ndarray, " row"]], Float64[np.ndarray, "row point"]
 ]
 
-# Draws of the prior among which the search for one mode looks for places to begin, and how many it begins with.
-N_DRAWN, N_BEGUN = 512, 3
 # Damping of a step of Levenberg and Marquardt, all tried at once.
 DAMPING = np.geomspace(1e-3, 1e6, 16)
 MOST_STEPS = 60
@@ -43,34 +39,6 @@ class Modes(NamedTuple):
     centre: Float64[np.ndarray, "row param"]
     covariance: Float64[np.ndarray, "row param param"]
     log_density: Float64[np.ndarray, " row"]
-
-
-def find_mode(target: Target, rng: np.random.Generator) -> Laplace | None:
-    """Search the mode of one cell's posterior, from the best of some draws of the prior and the target's own guess.
-
-    Args:
-        target: Of one cell, whose bound is no part of the search.
-        rng: Of the draws.
-
-    Returns:
-        The best of the modes found; None where the density is 0 at all beginnings.
-    """
-    guess = target.guess()[0]
-    drawn = rng.standard_normal((N_DRAWN, len(guess)))
-    near = 0.3 * drawn[: N_DRAWN // 2] + guess
-    starts = np.concatenate([guess[None], near, drawn[N_DRAWN // 2 :]])
-    values = target.log_joint(starts[None])[0]
-    order = np.argsort(-values)
-    best = order[np.isfinite(values[order])][:N_BEGUN]
-    if not len(best):
-        return None
-
-    def log_density(z: Float64[np.ndarray, "row point param"], _: object) -> Float64[np.ndarray, "row point"]:
-        return target.log_joint(z.reshape(1, -1, z.shape[-1]))[0].reshape(z.shape[:2])
-
-    modes = climb(log_density, starts[best])
-    i = int(modes.log_density.argmax())
-    return Laplace(modes.centre[i], modes.covariance[i], float(modes.log_density[i]))
 
 
 def climb(

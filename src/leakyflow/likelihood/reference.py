@@ -18,8 +18,8 @@ from jaxtyping import Array, Float64
 from leakyflow.cpu import n_cpu
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws, import_arviz
+from leakyflow.likelihood.gauss_newton import find_mode
 from leakyflow.likelihood.importance import adaptive_importance, resample
-from leakyflow.likelihood.laplace import find_mode
 from leakyflow.likelihood.prepare import prepare
 from leakyflow.likelihood.read_off import with_capacitance
 from leakyflow.likelihood.scanned import Scanned
@@ -139,7 +139,7 @@ def reference_posterior(recording: Recording | Cell, prior: Prior, *, n_draws: i
 
 
 def around_the_mode(
-    target: Target, n_draws: int, seed: np.random.SeedSequence
+    target: Scanned, n_draws: int, seed: np.random.SeedSequence
 ) -> tuple[Float64[np.ndarray, "draw param"], dict[str, Any]] | None:
     """Adaptive importance sampling from the mode, and sequential Monte Carlo where it does not settle.
 

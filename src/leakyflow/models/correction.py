@@ -121,7 +121,7 @@ def corrected(
 
 
 def _searched(
-    target: Target, n_draws: int, seed: np.random.SeedSequence
+    target: Scanned, n_draws: int, seed: np.random.SeedSequence
 ) -> tuple[Float64[np.ndarray, "draw param"] | None, dict[str, Any]]:
     """Draws around the mode, where the network missed the posterior and a scan is too dear for many particles."""
     from leakyflow.likelihood.reference import around_the_mode

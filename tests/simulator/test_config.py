@@ -115,12 +115,12 @@ EXPECTED = {
         "V_th": Normal(mean=-45.0, sd=6.0),
     },
     "lif": {
-        "tau": LogNormal(median=20.0, sigma=0.6),
+        "tau": LogNormal(median=20.0, sigma=0.7),
         "V_rest": Normal(mean=-68.0, sd=8.0),
-        "C": LogNormal(median=110.0, sigma=0.6),
+        "C": LogNormal(median=100.0, sigma=0.7),
         "V_th": Normal(mean=-42.0, sd=9.0),
         "threshold_noise": LogNormal(median=1.5, sigma=0.6),
-        "membrane_noise": LogNormal(median=0.2, sigma=0.6),
+        "R_s": Normal(mean=0.008, sd=0.01),
     },
 }
 
@@ -134,12 +134,13 @@ def preset(name: str) -> SimulatorConfig:
 def test_preset_has_its_priors_and_durations(name):
     simulator = preset(name)
     assert simulator.prior.distributions == EXPECTED[name]
-    assert simulator.duration == {"standard": (100.0, 500.0), "lif": (100.0, 1000.0)}[name]
+    assert simulator.duration == {"standard": (100.0, 500.0), "lif": (100.0, 2000.0)}[name]
     assert simulator.dt == 0.2
 
 
 def test_what_a_real_cell_shows_of_itself_is_read_off_it():
-    assert preset("lif").prior.read_off == ("V_reset", "t_ref")
+    noises = ("membrane_noise", "measurement_noise", "current_noise", "current_noise_tau")
+    assert set(preset("lif").prior.read_off) == {*noises, "V_reset", "reset_noise", "t_ref"}
     assert preset("standard").prior.read_off == ()
 
 

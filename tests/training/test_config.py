@@ -34,10 +34,11 @@ def test_lstm_is_the_literal_recipe():
     assert config.network.standardize == "prior"
 
 
-def test_lif_infers_six_parameters_and_reads_two():
+def test_lif_infers_six_parameters_and_reads_the_others():
     prior = load_config("lif").simulator.prior
-    assert prior.inferred == ("tau", "V_rest", "C", "V_th", "threshold_noise", "membrane_noise")
-    assert prior.read_off == ("V_reset", "t_ref")
+    assert prior.inferred == ("tau", "V_rest", "C", "V_th", "threshold_noise", "R_s")
+    assert len(prior.read_off) == 7
+    assert not prior.known
 
 
 def test_a_file_gives_only_what_differs_from_its_base(tmp_path):

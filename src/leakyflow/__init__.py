@@ -111,6 +111,10 @@ _HOME = {
     "stimulus_sensitivity": "diagnostics.sensitivity",
     "dt_sensitivity": "diagnostics.sensitivity",
     "prior_sensitivity": "diagnostics.power_scaling",
+    # Other simulators.
+    "export": "exports.export",
+    "Exported": "exports.export",
+    "read_glif": "exports.allen",
     # Pages to read.
     "Page": "report.page",
     "recording_page": "report.recording",

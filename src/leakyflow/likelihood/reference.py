@@ -132,9 +132,8 @@ def reference_posterior(recording: Recording | Cell, prior: Prior, *, n_draws: i
         )
     z, row = found
     diagnostics = pd.DataFrame([{"method": "exact"} | row], index=pd.Index([recording.name], name="recording"))
-    return Draws(
-        prior.inferred, np.asarray(prior.natural(z)), source="exact", diagnostics=diagnostics, given=_given(target)
-    )
+    values, given = np.asarray(prior.natural(z)), _given(target)
+    return Draws(prior.inferred, values, source="exact", diagnostics=diagnostics, given=given, dt=recording.dt)
 
 
 def around_the_mode(

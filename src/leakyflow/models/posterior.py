@@ -152,7 +152,9 @@ class Posterior:
         diagnostics = pd.DataFrame(rows, index=pd.Index(recordings.names, name="recording"))
         joined = {name: np.concatenate([part[name] for part in read_off]) for name in self.prior.read_off}
         given = self.prior.known | joined
-        draws = Draws(self.names, values, recordings.names, source=self.name, diagnostics=diagnostics, given=given)
+        draws = Draws(
+            self.names, values, recordings.names, source=self.name, diagnostics=diagnostics, given=given, dt=self.dt
+        )
         return draws.of(0) if single else draws
 
     def _of_cells(self, batch: Batch, single: bool, *, n_draws: int, seed: int, correct: bool | str) -> Draws:
@@ -172,7 +174,7 @@ class Posterior:
             return replace(parts[0], source=self.name)
         table = pd.concat([part.diagnostics for part in parts if part.diagnostics is not None])
         values = np.stack([part.array for part in parts])
-        return Draws(self.names, values, batch.cell_names, source=self.name, diagnostics=table)
+        return Draws(self.names, values, batch.cell_names, source=self.name, diagnostics=table, dt=batch.dt)
 
     def log_prob(
         self,

@@ -24,7 +24,7 @@ def stepped(p: Parameters, I: np.ndarray, dt: float) -> Trace:
     for current in I[:-1]:
         states = membrane.advance(states, V, spike)
         U, still = membrane.step(states, V, current), held > 1
-        spike = (np.asarray(U >= membrane.threshold(states)) & ~still).astype(float)
+        spike = (np.asarray(membrane.threshold(states) <= U) & ~still).astype(float)
         V = jnp.where(still, V, jnp.where(spike > 0, p.V_reset, U))
         held = np.where(spike > 0, n_held, np.maximum(held - 1, 0))
         voltages.append(np.asarray(V))

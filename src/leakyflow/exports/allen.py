@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from leakyflow.errors import LeakyflowError
@@ -140,7 +140,7 @@ def read_glif(path: str | Path) -> Parameters:
         -20.0
     """
     cure = "Pass a GLIF model of the Allen Cell Types Database, as it was downloaded."
-    file = load_json(Path(path), TypeAdapter(_File), most=MOST, cure=cure)
+    file = load_json(Path(path), _File, most=MOST, cure=cure)
     coeffs, step = file.coeffs, file.dt / MS
     C, G = file.C * coeffs.get("C", 1.0), coeffs.get("G", 1.0) / file.R_input
     rest = (file.El_reference + file.El) / MV

@@ -68,7 +68,8 @@ PARTS = {
     ),
     "dendrite_share": _Part(
         (
-            "dv_dendrite/dt = -v_dendrite / tau + (v - V_rest - v_dendrite) * (1 - dendrite_share) / dendrite_tau : volt",
+            "dv_dendrite/dt = -v_dendrite / tau"
+            " + (v - V_rest - v_dendrite) * (1 - dendrite_share) / dendrite_tau : volt",
             "v_dendrite_now = v_dendrite + dt * (-v_dendrite / tau"
             " + (v - V_rest - v_dendrite) * (1 - dendrite_share) / dendrite_tau) : volt",
         ),
@@ -131,8 +132,9 @@ def _released(population: Population) -> str:
 def _files(population: Population, stem: str) -> dict[str, str]:
     native, text = _native(population), script("brian2")
     for name in ("equations", "threshold", "reset"):
-        lines = "\n".join(f"{line}" for line in native[name].splitlines())
-        text = text.replace(f'{name.upper()} = ""', f'{name.upper()} = """\n{lines}\n"""' if "\n" in lines else f"{name.upper()} = {json.dumps(lines)}")
+        lines = native[name]
+        written = f'"""\n{lines}\n"""' if "\n" in lines else json.dumps(lines)
+        text = text.replace(f'{name.upper()} = ""', f"{name.upper()} = {written}")
     return {f"{stem}_brian2.py": text}
 
 

@@ -33,7 +33,7 @@ def faded(population: Population, name: str, n: np.ndarray | int) -> np.ndarray:
 
 
 def input_resistance(population: Population) -> np.ndarray:
-    """Steady change of the voltage by a constant current, in GOhm; other than tau / C where there is sag or a dendrite."""
+    """Steady change of the voltage by a constant current, in GOhm: tau / C but for sag and dendrite."""
     import jax
 
     from leakyflow.neuron.membrane import Membrane

@@ -66,7 +66,9 @@ def _step(asked: float | None, known: float | None) -> float:
 
 def _given(parameters: Parameters, n: int | None) -> tuple[Parameters, dict[str, Any]]:
     if n is not None:
-        raise LeakyflowError("`n` chooses among posterior draws: leave it out where parameters are given.", argument="n")
+        raise LeakyflowError(
+            "`n` chooses among posterior draws: leave it out where parameters are given.", argument="n"
+        )
     return parameters, {"neurons": "parameters as given"}
 
 
@@ -79,7 +81,10 @@ def _drawn(draws: Draws, n: int | None, seed: int) -> tuple[Parameters, dict[str
     provenance: dict[str, Any] = {"network": draws.source}
     if draws.diagnostics is not None:
         row = draws.diagnostics.iloc[0]
-        provenance |= {"recording": str(draws.diagnostics.index[0]), "posterior": {str(k): plain(row[k]) for k in row.index}}
+        provenance |= {
+            "recording": str(draws.diagnostics.index[0]),
+            "posterior": {str(k): plain(row[k]) for k in row.index},
+        }
     parameters = draws.parameters()
     if n is None:
         mean = {name: np.asarray(value).mean() for name, value in parameters.items()}

@@ -59,6 +59,7 @@ _HOME = {
     "log_likelihood": "likelihood.log_likelihood",
     "reference_posterior": "likelihood.reference",
     "Draws": "likelihood.draws",
+    "read_draws": "likelihood.read_draws",
     # Networks.
     "Posterior": "models.posterior",
     "NetworkConfig": "models.config",

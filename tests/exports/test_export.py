@@ -96,7 +96,7 @@ def test_a_population_is_of_draws_each_taken_once_and_the_same_for_the_same_seed
 def test_nest_has_no_refractory_period_of_zero_where_spikes_leave_something_behind(tmp_path):
     neuron = QUIET.replace(t_ref=0.0)
     export(neuron, "nest", out=tmp_path / "n.json", dt=DT)
-    with pytest.raises(LeakyflowError, match="`t_ref` must be at least one step, 0.2 ms"):
+    with pytest.raises(LeakyflowError, match=r"`t_ref` must be at least one step, 0\.2 ms"):
         export(neuron.replace(**ON["ahp_slow"]), "nest", out=tmp_path / "n.json", dt=DT)
 
 

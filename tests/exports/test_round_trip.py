@@ -26,6 +26,12 @@ def current(n: int = 1500) -> np.ndarray:
     return I
 
 
+MADE_OF = {
+    "nothing more": {},
+    "what spikes change": ON["ahp_fast"] | ON["ahp_slow"] | ON["threshold_jump"],
+    "what the voltage changes": ON["threshold_coupling"] | ON["sag"] | ON["dendrite_share"],
+    "all": ALL,
+}
 # Three neurons at a time, which differ.
 SPREAD = {
     "tau": np.array([12.0, 17.0, 30.0]),
@@ -42,7 +48,7 @@ def compare(p: Parameters, target: str, out, *, within: float = 1e-9) -> None:
     np.testing.assert_allclose(found.V, expected.V, rtol=0, atol=within)
 
 
-@pytest.mark.parametrize("parts", [{}, *ON.values(), ALL], ids=["none", *ON, "all"])
+@pytest.mark.parametrize("parts", MADE_OF.values(), ids=MADE_OF)
 def test_brian2_gives_the_same_voltage_and_the_same_spikes_with_every_mechanism(parts, tmp_path):
     need("brian2")
     compare(QUIET.replace(**SPREAD, **parts), "brian2", tmp_path)
@@ -98,7 +104,7 @@ def test_a_rate_with_half_the_noise_would_be_seen():
     assert abs(counts[0].mean() - counts[1].mean()) > 8.0 * error
 
 
-@pytest.mark.parametrize("parts", [{}, *ON.values(), ALL], ids=["none", *ON, "all"])
+@pytest.mark.parametrize("parts", MADE_OF.values(), ids=MADE_OF)
 def test_jneuroml_gives_the_same_voltage_to_printed_digits_and_the_same_spikes(parts, tmp_path):
     need("pyneuroml")
     p = QUIET.replace(**SPREAD, **parts)

@@ -33,7 +33,7 @@ def _after_spike(name: str) -> _Part:
     )
 
 
-# As in Brian2: jLEMS steps by Euler's method, too. `_rate` is what gives an exact decay by it, `_share` what a step takes.
+# As in Brian2: jLEMS steps by Euler's method, too. `_rate` gives an exact decay by it, `_share` is what a step takes.
 PARTS = {
     "ahp_fast": _after_spike("ahp_fast"),
     "ahp_slow": _after_spike("ahp_slow"),
@@ -195,11 +195,12 @@ def _rows(population: Population) -> list[dict[str, str]]:
     ]
 
 
-def _nml(population: Population, stem: str) -> str:
+def _nml(population: Population) -> str:
     """Cells, and a network of one of each under a step of current."""
     names = [f"neuron{i}" for i in range(len(population))]
     onset, duration, amplitude = _step(population)
-    pulse = f'<pulseGenerator id="step" delay="{onset:.17g}ms" duration="{duration:.17g}ms" amplitude="{amplitude:.17g}pA"/>'
+    times = f'delay="{onset:.17g}ms" duration="{duration:.17g}ms"'
+    pulse = f'<pulseGenerator id="step" {times} amplitude="{amplitude:.17g}pA"/>'
     network = [
         *(f'  <population id="of_{name}" component="{name}" size="1"/>' for name in names),
         *(f'  <explicitInput target="of_{name}[0]" input="step"/>' for name in names),
@@ -241,12 +242,10 @@ def _files(population: Population, stem: str) -> dict[str, str]:
     if _parts(population):
         cells = f"{stem}_cells.xml"
         own = '<Dimension name="voltage_rate" m="1" l="2" t="-4" i="-1"/>'
-        text = "\n".join(["<Lems>", own, _type(population), _nml(population, stem), "</Lems>", ""])
+        text = "\n".join(["<Lems>", own, _type(population), _nml(population), "</Lems>", ""])
     else:
         cells = f"{stem}.nml"
-        text = "\n".join(
-            [f'<neuroml xmlns="{SCHEMA}" id={quoteattr(_id(stem))}>', _nml(population, stem), "</neuroml>", ""]
-        )
+        text = "\n".join([f'<neuroml xmlns="{SCHEMA}" id={quoteattr(_id(stem))}>', _nml(population), "</neuroml>", ""])
     return {cells: text, f"LEMS_{stem}.xml": _simulation(population, escape(stem), escape(cells))}
 
 

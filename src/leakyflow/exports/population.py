@@ -33,7 +33,7 @@ class Population:
     def of(cls, source: Draws | Parameters, *, n: int | None, seed: int, dt: float | None) -> "Population":
         """The posterior mean, some draws, or neurons that are known."""
         known = isinstance(source, Parameters)
-        dt = _step(dt, None if known else source.dt)  # type: ignore[union-attr]
+        dt = _step(dt, None if known else source.dt)
         parameters, provenance = _given(source, n) if known else _drawn(source, n, seed)  # type: ignore[arg-type]
         shape = check_parameters(parameters, dt)
         arrays = parameters.map(lambda value: np.broadcast_to(np.asarray(value, np.float64), shape or (1,)))

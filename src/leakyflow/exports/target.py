@@ -6,6 +6,7 @@ from typing import Any
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.exports.population import Population
+from leakyflow.neuron.parameters import TABLE, needed
 
 __all__ = ["ELECTRODE", "Target", "expressed"]
 
@@ -47,9 +48,6 @@ class Target:
         return self.lacks.get(name, self.otherwise)
 
 
-SWITCHED = {"current_noise": ("current_noise_tau",)}
-
-
 def expressed(target: Target, population: Population, without: Sequence[str]) -> tuple[Population, dict[str, str]]:
     """The neurons as the target can express them, and why each other parameter was left out.
 
@@ -76,8 +74,6 @@ def expressed(target: Target, population: Population, without: Sequence[str]) ->
 
 def optional_parts(population: Population) -> dict[str, tuple[str, ...]]:
     """Parameters that are on and need not be, each with those that belong to it."""
-    from leakyflow.neuron.parameters import TABLE, needed
-
     p = population.parameters
     switches = [name for name in p if TABLE[name].off is not None]
     return {name: tuple(x for x in needed({name: 0}) if x not in needed({})) for name in switches}

@@ -174,9 +174,10 @@ class Draws(Mapping[str, np.ndarray]):
         """ArviZ InferenceData; many recordings are a dimension, `recording`.
 
         Its groups are the `posterior`, of one chain, and with it `sample_stats`, which hold the diagnostics, k-hat and
-        the effective sample size among them: numbers that are of a recording, not of a draw. With the recording come
-        `observed_data` (V in mV and spikes), `constant_data` (I in pA) and, where the likelihood is known, the
-        `log_likelihood` of the whole recording at each draw. `posterior_predictive` is there where it is given.
+        the effective sample size among them: numbers that are of a recording, not of a draw. `constant_data` are the
+        parameters that were not inferred. With the recording come `observed_data` (V in mV and spikes), its current
+        (I in pA, among the `constant_data`) and, where the likelihood is known, the `log_likelihood` of the whole
+        recording at each draw. `posterior_predictive` is there where it is given.
 
         Args:
             recording: What the draws are of: a recording, a cell, or many; where these are padded, V and I are NaN.

@@ -24,6 +24,7 @@ ORDER = (
     "models",
     "training",
     "diagnostics",
+    "exports",
     "report",
     "cli",
 )

@@ -166,6 +166,7 @@ TYPES = {
         "Conditions",
         "Convergence",
     ),
+    "other simulators": ("Exported",),
     "pages": ("Page",),
     "errors": ("LeakyflowError",),
 }

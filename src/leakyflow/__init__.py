@@ -59,6 +59,7 @@ _HOME = {
     "log_likelihood": "likelihood.log_likelihood",
     "reference_posterior": "likelihood.reference",
     "Draws": "likelihood.draws",
+    "read_draws": "likelihood.read_draws",
     # Networks.
     "Posterior": "models.posterior",
     "NetworkConfig": "models.config",
@@ -111,6 +112,10 @@ _HOME = {
     "stimulus_sensitivity": "diagnostics.sensitivity",
     "dt_sensitivity": "diagnostics.sensitivity",
     "prior_sensitivity": "diagnostics.power_scaling",
+    # Other simulators.
+    "export": "exports.export",
+    "Exported": "exports.export",
+    "read_glif": "exports.allen",
     # Pages to read.
     "Page": "report.page",
     "recording_page": "report.recording",

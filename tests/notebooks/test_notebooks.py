@@ -12,7 +12,8 @@ from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-ALLOWED = {"leakyflow", "matplotlib", "numpy", "pandas", "dataclasses", "os", "pathlib", "tempfile"}
+ALLOWED = {"leakyflow", "brian2", "matplotlib", "numpy", "pandas"}
+ALLOWED |= {"dataclasses", "importlib", "os", "pathlib", "sys", "tempfile"}
 METADATA = {"kernelspec", "language_info"}
 REAL = "LEAKYFLOW_RECORDINGS"  # names the folder of real recordings to a notebook
 LONGEST = 120  # seconds, of a cell
@@ -58,8 +59,8 @@ def code(text: str, **more: object) -> NotebookNode:
     return nbformat.v4.new_code_cell(text, **more)
 
 
-def test_there_are_five_in_order():
-    assert [path.name[:3] for path in NOTEBOOKS] == ["01_", "02_", "03_", "04_", "05_"]
+def test_there_are_six_in_order():
+    assert [path.name[:3] for path in NOTEBOOKS] == ["01_", "02_", "03_", "04_", "05_", "06_"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -48,6 +48,7 @@ class Draws(Mapping[str, np.ndarray]):
             and `reference_posterior` say which columns); None for draws made by hand.
         given: Values of the parameters that were not inferred: known ones, and those read off each recording, a number
             for one and of shape (dataset,) for many; None where they are not known.
+        dt: Sampling interval of the recordings, in ms; None where it is not known.
 
     Two are equal if they are of the same parameters and recordings, and all their numbers are the same.
 
@@ -65,6 +66,7 @@ class Draws(Mapping[str, np.ndarray]):
     source: str = field(default="", kw_only=True)
     diagnostics: pd.DataFrame | None = field(default=None, kw_only=True)
     given: Mapping[str, float | Float64[np.ndarray, "..."]] | None = field(default=None, kw_only=True)
+    dt: float | None = field(default=None, kw_only=True)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Draws):
@@ -91,7 +93,7 @@ class Draws(Mapping[str, np.ndarray]):
         index = range(len(self.recordings))[index]
         rows = None if self.diagnostics is None else self.diagnostics.iloc[index : index + 1]
         given = self.given and {name: float(np.ravel(x)[index]) if np.ndim(x) else x for name, x in self.given.items()}
-        return Draws(self.names, self.array[index], source=self.source, diagnostics=rows, given=given)
+        return Draws(self.names, self.array[index], source=self.source, diagnostics=rows, given=given, dt=self.dt)
 
     @property
     def n_draws(self) -> int:
@@ -172,9 +174,10 @@ class Draws(Mapping[str, np.ndarray]):
         """ArviZ InferenceData; many recordings are a dimension, `recording`.
 
         Its groups are the `posterior`, of one chain, and with it `sample_stats`, which hold the diagnostics, k-hat and
-        the effective sample size among them: numbers that are of a recording, not of a draw. With the recording come
-        `observed_data` (V in mV and spikes), `constant_data` (I in pA) and, where the likelihood is known, the
-        `log_likelihood` of the whole recording at each draw. `posterior_predictive` is there where it is given.
+        the effective sample size among them: numbers that are of a recording, not of a draw. `constant_data` are the
+        parameters that were not inferred. With the recording come `observed_data` (V in mV and spikes), its current
+        (I in pA, among the `constant_data`) and, where the likelihood is known, the `log_likelihood` of the whole
+        recording at each draw. `posterior_predictive` is there where it is given.
 
         Args:
             recording: What the draws are of: a recording, a cell, or many; where these are padded, V and I are NaN.

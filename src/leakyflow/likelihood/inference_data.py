@@ -27,11 +27,15 @@ def inference_data(
 ) -> "az.InferenceData":
     """Lay draws, and what belongs to them, out in groups: see `Draws.to_arviz`."""
     groups = {"posterior": _posterior(draws)}
+    if draws.given is not None:
+        groups["constant_data"] = _constant(draws)
     if draws.diagnostics is not None:
         groups["sample_stats"] = _sample_stats(draws)
     if recording is not None:
         _check_recording(draws, recording)
-        groups |= _observed(draws, recording) | _log_likelihood(draws, recording)
+        observed, stimulus = _observed(draws, recording)
+        groups["constant_data"] = groups.get("constant_data", xr.Dataset()).merge(stimulus)
+        groups |= {"observed_data": observed} | _log_likelihood(draws, recording)
     if predictive is not None:
         _check_predictive(draws, predictive, recording)
         groups["posterior_predictive"] = _predicted(predictive)
@@ -50,7 +54,19 @@ def _of_draws(draws: Draws, values: np.ndarray, **attributes: str) -> xr.Variabl
 
 def _posterior(draws: Draws) -> xr.Dataset:
     columns = {name: _of_draws(draws, draws[name], units=UNITS[name]) for name in draws.names}
-    return xr.Dataset(columns, _dims(draws)[1] | _counted(draws.n_draws), {"network": draws.source})
+    attributes = {"network": draws.source} | ({} if draws.dt is None else {"dt": draws.dt})
+    return xr.Dataset(columns, _dims(draws)[1] | _counted(draws.n_draws), attributes)
+
+
+def _constant(draws: Draws) -> xr.Dataset:
+    """What was not inferred: a number, or one for each recording."""
+    assert draws.given is not None
+    dims, coords = _dims(draws)
+    columns = {
+        name: xr.Variable(dims if np.ndim(value) else (), value, {"units": UNITS[name]})
+        for name, value in draws.given.items()
+    }
+    return xr.Dataset(columns, coords)
 
 
 def _counted(n_draws: int) -> dict[str, Any]:
@@ -74,8 +90,8 @@ def _storable(value: Any) -> str | float:
     return float("nan") if value is None else float(value)
 
 
-def _observed(draws: Draws, recording: Recording | Cell | Batch) -> dict[str, xr.Dataset]:
-    """Traces; what is padding has no number, and no spike."""
+def _observed(draws: Draws, recording: Recording | Cell | Batch) -> tuple[xr.Dataset, xr.Dataset]:
+    """Traces, and the current; what is padding has no number, and no spike."""
     batch = Batch.of(recording)
     arrays = {name: np.where(batch.valid, getattr(batch, name), np.nan) for name in ("V", "I")}
     arrays["spikes"] = batch.spikes & batch.valid
@@ -87,10 +103,8 @@ def _observed(draws: Draws, recording: Recording | Cell | Batch) -> dict[str, xr
         for name, values in arrays.items()
     }
     coords |= {"time": _time(batch)}
-    return {
-        "observed_data": xr.Dataset({name: traces[name] for name in ("V", "spikes")}, coords),
-        "constant_data": xr.Dataset({"I": traces["I"]}, coords),
-    }
+    observed = xr.Dataset({name: traces[name] for name in ("V", "spikes")}, coords)
+    return observed, xr.Dataset({"I": traces["I"]}, coords)
 
 
 def _log_likelihood(draws: Draws, recording: Recording | Cell | Batch) -> dict[str, xr.Dataset]:

@@ -134,7 +134,8 @@ def reference_posterior(recording: Recording | Cell, prior: Prior, *, n_draws: i
         )
     z, row = found
     diagnostics = pd.DataFrame([{"method": "exact"} | row], index=pd.Index([recording.name], name="recording"))
-    draws = Draws(prior.inferred, np.asarray(prior.natural(z)), source="exact", diagnostics=diagnostics)
+    values = np.asarray(prior.natural(z))
+    draws = Draws(prior.inferred, values, source="exact", diagnostics=diagnostics, dt=recording.dt)
     return replace(draws, given=_given(target, draws))
 
 

@@ -151,7 +151,7 @@ class Posterior:
         self._check_finite(values, recordings)
         diagnostics = pd.DataFrame(rows, index=pd.Index(recordings.names, name="recording"))
         joined = {name: np.concatenate([part[name] for part in read_off]) for name in (read_off[0] if read_off else ())}
-        draws = Draws(self.names, values, recordings.names, source=self.name, diagnostics=diagnostics)
+        draws = Draws(self.names, values, recordings.names, source=self.name, diagnostics=diagnostics, dt=self.dt)
         C = draws["C"].mean(-1) if "C" in self.names else self.prior.known["C"]
         draws = replace(draws, given=self.prior.known | with_capacitance(joined, C))
         return draws.of(0) if single else draws
@@ -173,7 +173,7 @@ class Posterior:
             return replace(parts[0], source=self.name)
         table = pd.concat([part.diagnostics for part in parts if part.diagnostics is not None])
         values = np.stack([part.array for part in parts])
-        return Draws(self.names, values, batch.cell_names, source=self.name, diagnostics=table)
+        return Draws(self.names, values, batch.cell_names, source=self.name, diagnostics=table, dt=batch.dt)
 
     def log_prob(
         self,

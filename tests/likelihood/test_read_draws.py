@@ -1,0 +1,56 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.draws import Draws
+from leakyflow.likelihood.read_draws import read_draws
+
+GIVEN = {"V_rest": -72.0, "C": 90.0, "V_th": -45.0, "V_reset": -60.0, "t_ref": 3.0}
+
+
+def draws(recordings: tuple[str, ...] | None = None) -> Draws:
+    shape = (*(() if recordings is None else (len(recordings),)), 40, 2)
+    rows = [{"method": "importance", "k_hat": 0.1, "note": ""} for _ in recordings or ("cell",)]
+    given = GIVEN if recordings is None else GIVEN | {"t_ref": np.arange(2.0, 2.0 + len(recordings))}
+    return Draws(
+        ("tau", "sag"),
+        np.random.default_rng(1).uniform(10.0, 20.0, shape),
+        recordings,
+        source="cell",
+        diagnostics=pd.DataFrame(rows, index=pd.Index(recordings or ("",), name="recording")),
+        given=given,
+        dt=0.2,
+    )
+
+
+@pytest.mark.parametrize("recordings", [None, ("a", "b", "c")], ids=["one", "many"])
+def test_what_was_written_is_read_back(recordings, tmp_path):
+    written = draws(recordings)
+    written.to_arviz().to_netcdf(str(tmp_path / "cell.nc"))
+    found = read_draws(tmp_path / "cell.nc")
+    assert found == written
+    assert (found.source, found.dt) == ("cell", 0.2)
+    pd.testing.assert_frame_equal(found.diagnostics, written.diagnostics)
+    assert set(found.given) == set(written.given)
+    for name, value in written.given.items():
+        np.testing.assert_array_equal(found.given[name], value)
+
+
+def test_draws_without_all_that_belongs_to_them_are_read_too(tmp_path):
+    Draws(("tau",), np.ones((5, 1))).to_arviz().to_netcdf(str(tmp_path / "cell.nc"))
+    found = read_draws(tmp_path / "cell.nc")
+    assert (found.diagnostics, found.given, found.dt, found.source) == (None, None, None, "")
+
+
+def test_what_is_something_else_is_refused(tmp_path):
+    import arviz as az
+
+    (tmp_path / "text.nc").write_text("tau")
+    az.from_dict(posterior={"mu": np.zeros((1, 5))}).to_netcdf(str(tmp_path / "other.nc"))
+    with pytest.raises(FileNotFoundError, match="No draws at"):
+        read_draws(tmp_path / "none.nc")
+    with pytest.raises(LeakyflowError, match="the posterior cannot be read"):
+        read_draws(tmp_path / "text.nc")
+    with pytest.raises(LeakyflowError, match="must hold draws of parameters of a neuron, got mu"):
+        read_draws(tmp_path / "other.nc")

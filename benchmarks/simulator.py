@@ -6,8 +6,9 @@ Brian2 lives in an environment of its own, with a NumPy that it supports:
     brian2-env/bin/pip install "brian2==2.9.0" "numpy<2.4" cython setuptools
     python benchmarks/simulator.py --brian-python brian2-env/bin/python
 
-Everyone simulates the same neurons with the same steps and the same kinds of noise (membrane and reset), on
-the same CPUs, and keeps the voltage of every sample and all spikes. Compilation is left out and reported.
+Everyone simulates the same neurons with the same steps and the same kinds of noise, on the same CPUs, and keeps the
+voltage of every sample and all spikes: those of the `standard` preset (membrane and reset noise), and neurons with all
+mechanisms and current, threshold and reset noise, whose equations for Brian2 are those of `leakyflow export`. Compilation is left out and reported.
 Repetitions alternate, and the fastest counts, so that other work on the machine falls on nobody in
 particular. NumPy and Cython are how Brian2 runs by default; they use one CPU, whatever there is. Its C++
 programs are compiled for each network, and their time is that of their own loop, without the files through
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,7 +54,8 @@ def main() -> None:
         report = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         report["machine"] = machine()
         if arguments.brian_python:
-            report["brian2"] = compare(arguments.brian_python, arguments.neurons, arguments.repetitions)
+            for name, write in NEURONS.items():
+                report[name] = compare(arguments.brian_python, write, arguments.neurons, arguments.repetitions)
         if arguments.recordings:
             report["dataset"] = measure_dataset(arguments.recordings, arguments.folder)
         RESULTS.write_text(json.dumps(report, indent=2) + "\n")
@@ -66,12 +69,12 @@ def machine() -> dict:
     return {"n_cpu": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0], **versions}
 
 
-def compare(brian_python: Path, n: int, repetitions: int) -> dict:
+def compare(brian_python: Path, write: Callable[[Path, int], int], n: int, repetitions: int) -> dict:
     """Seconds for the same neurons, with everyone kept to one CPU and with everyone given all."""
     cpus = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         neurons = Path(folder) / "neurons.npz"
-        n_steps = write_neurons(neurons, n)
+        n_steps = write(neurons, n)
         ours = [sys.executable, __file__, "--worker", "trace", "--file", str(neurons)]
         brian = [str(brian_python), str(BRIAN2), str(neurons)]
         programs = {
@@ -142,7 +145,33 @@ def standard() -> SimpleNamespace:
     return SimpleNamespace(simulator=replace(simulator, duration=(T_MAX, T_MAX)))
 
 
-def write_neurons(path: Path, n: int) -> int:
+def write_standard(path: Path, n: int) -> int:
+    """Neurons of the `standard` preset and their stimuli; returns the number of steps."""
+    simulator = standard().simulator
+    I = stimuli(n)
+    np.savez(path, I=I.T.astype(float), dt=simulator.dt, **simulator.prior.sample(n, seed=1))
+    return simulator.n_time
+
+
+def write_all(path: Path, n: int) -> int:
+    """Neurons with all mechanisms under the same stimuli, and their equations in Brian2."""
+    from leakyflow.exports.brian2 import brian2
+    from leakyflow.exports.population import Population
+    from reference_cells import PRIOR
+
+    simulator = standard().simulator
+    neurons = PRIOR.sample(n, seed=1).without("measurement_noise", "R_s")  # of the recording, not of the neuron
+    native = brian2.native(Population(neurons, simulator.dt, {}))
+    SI = {f"SI {name}": np.array(values) for name, values in native.pop("parameters_SI").items()}
+    native = {name: json.dumps(value) for name, value in native.items()}
+    np.savez(path, I=stimuli(n).T.astype(float), dt=simulator.dt, native=json.dumps(native), **neurons, **SI)
+    return simulator.n_time
+
+
+NEURONS = {"brian2": write_standard, "brian2 all mechanisms": write_all}
+
+
+def stimuli(n: int) -> np.ndarray:
     from leakyflow.simulator.stimulus_prior import draw_stimuli
 
     simulator = standard().simulator
@@ -154,18 +183,17 @@ def write_neurons(path: Path, n: int) -> int:
         dt=simulator.dt,
         seed=1,
     )
-    np.savez(path, I=I.T.astype(float), dt=simulator.dt, **simulator.prior.sample(n, seed=1))
-    return simulator.n_time
+    return I
 
 
 def simulate_on_request(path: Path) -> None:
     """Our side of the comparison: simulate once for every line on standard input."""
-    from leakyflow.neuron.parameters import Parameters
+    from leakyflow.neuron.parameters import TABLE, Parameters
     from leakyflow.simulator.simulate import simulate_traces
 
     neurons = dict(np.load(path))
     I = np.ascontiguousarray(neurons["I"].T, np.float32)
-    parameters = Parameters(**{name: neurons[name] for name in neurons.files if name not in ("I", "dt")})
+    parameters = Parameters(**{name: neurons[name] for name in neurons if name in TABLE})
     index, dt = np.arange(len(I)), float(neurons["dt"])
     start = time.perf_counter()
     simulate_traces(parameters, I, dt, seed=0, index=index)

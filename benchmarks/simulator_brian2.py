@@ -43,7 +43,7 @@ def main() -> None:
     dt = float(neurons.pop("dt")) * brian2.ms
     brian2.defaultclock.dt = dt
     brian2.seed(1)
-    group, voltage, spikes = build(neurons, dt)
+    group, voltage, spikes = (build_all if "native" in neurons else build)(neurons, dt)
     network = brian2.Network(group, voltage, spikes)
     duration = len(neurons["I"]) * dt
 
@@ -92,6 +92,29 @@ def build(neurons: dict, dt: brian2.Quantity) -> tuple:
     for name in ("tau", "V_rest", "C", "V_th", "membrane_noise", "V_reset", "reset_noise", "t_ref"):
         setattr(group, name, neurons[name] * units.get(name, 1))
     group.v = neurons["V_rest"] + neurons["tau"] / neurons["C"] * neurons["I"][0]
+    return group, brian2.StateMonitor(group, "v", record=True), brian2.SpikeMonitor(group)
+
+
+def build_all(neurons: dict, dt: brian2.Quantity) -> tuple:
+    """The same for neurons whose equations were written by leakyflow's export, each with a current of its own."""
+    native = {name: json.loads(value) for name, value in json.loads(str(neurons["native"])).items()}
+    group = brian2.NeuronGroup(
+        neurons["I"].shape[1],
+        native["equations"].replace("stimulus(t)", "stimulus(t, i)"),
+        method=native["method"],
+        threshold=native["threshold"],
+        reset=native["reset"],
+        refractory=native["refractory"],
+        namespace={"stimulus": brian2.TimedArray(neurons["I"] * brian2.pA, dt=dt)},
+    )
+    for name in neurons:
+        if name.startswith("SI "):
+            setattr(group, name.removeprefix("SI ") + "_", neurons[name])
+    group.t_held = group.t_ref + dt
+    first = neurons["I"][0] * brian2.pA
+    group.v = group.V_rest + np.array(native["input_resistance_GOhm"]) * brian2.Gohm * first
+    for name, value in native["start"].items():
+        setattr(group, name, value)
     return group, brian2.StateMonitor(group, "v", record=True), brian2.SpikeMonitor(group)
 
 

@@ -8,11 +8,11 @@ Brian2 lives in an environment of its own, with a NumPy that it supports:
 
 Everyone simulates the same neurons with the same steps and the same kinds of noise, on the same CPUs, and keeps the
 voltage of every sample and all spikes: those of the `standard` preset (membrane and reset noise), and neurons with all
-mechanisms and current, threshold and reset noise, whose equations for Brian2 are those of `leakyflow export`. Compilation is left out and reported.
-Repetitions alternate, and the fastest counts, so that other work on the machine falls on nobody in
-particular. NumPy and Cython are how Brian2 runs by default; they use one CPU, whatever there is. Its C++
-programs are compiled for each network, and their time is that of their own loop, without the files through
-which neurons and voltages pass.
+mechanisms and current, threshold and reset noise, whose equations for Brian2 are those of `leakyflow export`.
+Compilation is left out and reported. Repetitions alternate, and the fastest counts, so that other work on the machine
+falls on nobody in particular. NumPy and Cython are how Brian2 runs by default; they use one CPU, whatever there is. Its
+C++ programs are compiled for each network, and their time is that of their own loop, without the files through which
+neurons and voltages pass.
 """
 
 import argparse

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float64
+from jaxtyping import Array, Float64, Int
 
 from leakyflow.likelihood.scan import Trace, trace_of
 from leakyflow.likelihood.target import score_of
@@ -29,6 +29,8 @@ LAG = 2
 # Times that the instruments are refined.
 N_REFINED = 2
 ORIGIN = -65.0  # mV, from which voltages are counted
+# pA by which a current changes at least, and ms for which, where a sweep says what the membrane is.
+STILL, LEAST_STIMULATED = 2.0, 50.0
 # Precision of a wide prior, which keeps what a recording does not show finite: of c_0 about the origin, c_1, c_2, c_3.
 CENTRE, SPREAD = np.array([0.0, -0.05, 0.012, 0.008]), np.array([1.0, 0.05, 0.012, 0.015])
 TAU, C = (2.0, 300.0), (10.0, 2000.0)  # ms and pF within which a first look is believed
@@ -44,14 +46,24 @@ class Passive(NamedTuple):
 
 
 def passive_fit(recordings: Batch) -> Passive:
-    """Fit the membrane of each cell by all its sweeps; every sweep is given that of its cell."""
+    """Fit the membrane of each cell, by its silent sweeps if it has any; every sweep is given that of its cell.
+
+    A spike leaves currents behind that a membrane by itself has not.
+    """
     trace = trace_of(recordings)
-    lagged = np.roll(trace.y, LAG, axis=0)
-    passive = _regressed(recordings, trace, lagged)
+    rows = [_telling(recordings, np.flatnonzero(recordings.cell == i)) for i in range(recordings.n_cells)]
+    passive = _regressed(recordings, rows, trace, np.roll(trace.y, LAG, axis=0))
     for _ in range(N_REFINED):
         with jax.enable_x64(True):
-            passive = _regressed(recordings, trace, np.asarray(_noiseless(_silent(passive), trace)))
+            passive = _regressed(recordings, rows, trace, np.asarray(_noiseless(_silent(passive), trace)))
     return passive
+
+
+def _telling(recordings: Batch, rows: Int[np.ndarray, " row"]) -> Int[np.ndarray, " some"]:
+    """Those of a cell's sweeps that are silent under a current that changes, or all."""
+    changes = (np.abs(recordings.I[rows] - recordings.I[rows, :1]) > STILL) & recordings.valid[rows]
+    silent = (recordings.n_spikes[rows] == 0) & (changes.sum(1) * recordings.dt > LEAST_STIMULATED)
+    return rows[silent] if silent.any() else rows
 
 
 def _silent(passive: Passive) -> Parameters:
@@ -75,10 +87,14 @@ def _noiseless(p: Parameters, trace: Trace) -> Array:
     return jnp.concatenate([first[None], later]) + p.R_s * trace.electrode
 
 
-def _regressed(recordings: Batch, trace: Trace, instrument: Float64[np.ndarray, "time dataset"]) -> Passive:
-    """The membranes that a regression by an instrument for the voltage gives."""
+def _regressed(
+    recordings: Batch,
+    rows: list[Int[np.ndarray, " row"]],
+    trace: Trace,
+    instrument: Float64[np.ndarray, "time dataset"],
+) -> Passive:
+    """The membranes that a regression by an instrument for the voltage gives, from some rows for each cell."""
     found = np.empty((recordings.n_cells, 4))
-    rows = [np.flatnonzero(recordings.cell == i) for i in range(recordings.n_cells)]
     for i, own in enumerate(rows):
         zx, zy, scale = np.zeros((4, 4)), np.zeros(4), 0.0
         for row in own:

@@ -14,6 +14,7 @@ from leakyflow.models.local import from_local
 from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
 from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.cell import Cell
 from leakyflow.seeds import stream
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.prior import Prior
@@ -50,6 +51,19 @@ def test_draws_of_a_recording_do_not_depend_on_its_company_or_padding(posterior,
     assert padding.any()
     noisy.V[0, padding], noisy.I[0, padding] = np.nan, 1e6
     assert np.array_equal(posterior.sample(noisy, n_draws=20, seed=1, correct=False).array[0], alone)
+
+
+def test_whole_cells_are_inferred_from_all_their_sweeps(posterior, recordings):
+    cells = [Cell([recordings[0], recordings[1]], name="a"), Cell([recordings[0]], name="b")]
+    draws = posterior.sample(cells, n_draws=100, seed=1)
+    assert draws["tau"].shape == (2, 100)
+    exact = reference_posterior(cells[0], posterior.prior, n_draws=1000, seed=5)
+    error = np.std(exact["tau"]) / np.sqrt(100)
+    assert abs(draws.of(0)["tau"].mean() - exact["tau"].mean()) < 5.0 * error
+    assert abs(draws.of(1)["tau"].mean() - exact["tau"].mean()) > 5.0 * error  # of one sweep alone
+    assert np.shape(draws.of(0).parameters().V_th) == (100,)
+    with pytest.raises(ValueError, match="its own draws of a cell do not exist"):
+        posterior.sample(cells, n_draws=100, correct=False)
 
 
 def test_no_recordings_are_refused(posterior, recordings):

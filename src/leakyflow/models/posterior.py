@@ -173,7 +173,9 @@ class Posterior:
             return replace(parts[0], source=self.name)
         table = pd.concat([part.diagnostics for part in parts if part.diagnostics is not None])
         values = np.stack([part.array for part in parts])
-        return Draws(self.names, values, batch.cell_names, source=self.name, diagnostics=table, dt=batch.dt)
+        given = {name: np.array([(part.given or {})[name] for part in parts]) for name in parts[0].given or {}}
+        draws = Draws(self.names, values, batch.cell_names, source=self.name, diagnostics=table, dt=batch.dt)
+        return replace(draws, given=given)
 
     def log_prob(
         self,

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from leakyflow.diagnostics.recovery import prior_sd
 from leakyflow.errors import LeakyflowError
-from leakyflow.likelihood.prepare import has_likelihood
+from leakyflow.likelihood.prepare import has_exact_likelihood
 from leakyflow.models.posterior import Posterior
 from leakyflow.recordings.batch import Batch
 from leakyflow.seeds import evaluation_seed, stream
@@ -191,7 +191,7 @@ def measure_contraction(
         >>> found.sd["corrected"].shape  # neurons, windows, parameters
         (2, 2, 4)
     """
-    exact, network = has_likelihood(posterior.prior), posterior.network
+    exact, network = has_exact_likelihood(posterior.prior), posterior.network
     simulator = network.simulator
     if n < 2 or not 0 <= n_exact <= n:
         raise LeakyflowError(f"`n` must be at least 2 and `n_exact` between 0 and n, got n={n}, n_exact={n_exact}.")

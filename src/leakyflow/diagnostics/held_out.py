@@ -1,6 +1,6 @@
 """What simulations that a network was not trained on say about it."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ def diagnose(
     *,
     n_draws: int = 500,
     seed: int = 0,
-    correct: bool = False,
+    correct: bool | Literal["auto"] = False,
     progress: bool = False,
 ) -> Diagnosis:
     """Test a posterior on simulations that it was not trained on.
@@ -51,7 +51,7 @@ def diagnose(
         dataset: From the same simulator settings, under another seed than the training set.
         n_draws: Draws per recording.
         seed: Of the draws.
-        correct: Test the draws corrected by the likelihood, not the network's own. The log density is the network's.
+        correct: As for `Posterior.sample`. The log density is the network's, whichever draws are tested.
         progress: Show a bar on the terminal.
 
     Raises:

@@ -18,7 +18,7 @@ from leakyflow.diagnostics.sensitivity import dt_sensitivity, stimulus_sensitivi
 from leakyflow.diagnostics.subject import Subject
 from leakyflow.diagnostics.typicality import typicality_of
 from leakyflow.diagnostics.verdicts import Check
-from leakyflow.likelihood.prepare import has_likelihood
+from leakyflow.likelihood.prepare import has_exact_likelihood, has_likelihood
 
 __all__ = ["contraction", "convergence", "held_out", "predictive", "sensitivity", "typicality"]
 
@@ -36,9 +36,11 @@ def convergence(given: Subject) -> list[Check]:
 
 
 def held_out(given: Subject, *, correct: bool) -> list[Check]:
-    """Calibration and recovery, of the network's own draws or of corrected ones."""
+    """Calibration and recovery, of the network's own draws or of those that `sample` gives, corrected or checked."""
     which, results = "corrected" if correct else "amortized", given.results
-    diagnosis = diagnose(given.posterior, given.held_out, seed=given.seed, correct=correct, progress=given.progress)
+    diagnosis = diagnose(
+        given.posterior, given.held_out, seed=given.seed, correct="auto" if correct else False, progress=given.progress
+    )
     calibration = diagnosis.calibration()
     results.keep(f"recovery_{which}", diagnosis.recovery.table())
     results.keep(f"calibration_{which}", calibration)
@@ -80,7 +82,7 @@ def typicality(given: Subject) -> list[Check]:
 
 def contraction(given: Subject) -> list[Check]:
     """How posteriors contract as recordings grow longer."""
-    n_exact = N_EXACT if has_likelihood(given.posterior.prior) else 0
+    n_exact = N_EXACT if has_exact_likelihood(given.posterior.prior) else 0
     found = measure_contraction(given.posterior, n=N_NEURONS, n_exact=n_exact, seed=given.seed)
     given.results.keep("contraction_by_duration", found.by_duration())
     given.results.keep("contraction_by_spikes", found.by_spikes())

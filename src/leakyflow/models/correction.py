@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from leakyflow.cpu import n_cpu
-from leakyflow.likelihood.importance import LEAST_ESS, efficiency, importance_weights, resample
+from leakyflow.likelihood.importance import LARGEST_K_HAT, LEAST_ESS, efficiency, importance_weights, resample
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.target import Target
 from leakyflow.models.local import score_above
@@ -15,7 +15,7 @@ from leakyflow.models.local import score_above
 if TYPE_CHECKING:
     from leakyflow.likelihood.reference import Populations
 
-__all__ = ["as_amortized", "corrected", "defensive", "n_amortized"]
+__all__ = ["as_amortized", "checked", "corrected", "defensive", "n_amortized"]
 
 # Amortized draws for each corrected one, so that hardly any is drawn twice, and at least so many in all.
 OVERSAMPLING, FEWEST = 4, 1000
@@ -117,6 +117,44 @@ def corrected(
             rows[i] |= _of_populations(populations, n_bad=int(np.sum(~finite[i])))
             if populations is not None:
                 out[i] = populations.combined(n_draws)
+    return out, rows
+
+
+def checked(
+    target: Scanned,
+    z: Float64[np.ndarray, "dataset draw param"],
+    log_q: Float64[np.ndarray, "dataset draw"],
+    *,
+    seeds: list[np.random.SeedSequence],
+) -> tuple[Float64[np.ndarray, "dataset draw param"], list[dict[str, Any]]]:
+    """Amortized draws as they are, but of recordings whose posterior the network missed.
+
+    Noises that are read off are off by some error, for which the network allows and the likelihood does not: weighed by
+    it, draws would be too narrow. So the weights only tell whether the network found the posterior.
+
+    Args:
+        target: Of as many recordings as there are rows.
+        z: Prior scores of amortized draws, finite or not.
+        log_q: Their log densities by the network.
+        seeds: One per recording.
+
+    Returns:
+        Prior scores, and a row of diagnostics for each recording, as `corrected` gives them.
+    """
+    finite = np.isfinite(z).all(-1) & np.isfinite(log_q)
+    log_joint = target.log_joint(np.where(finite[..., None], z, 0.0))
+    log_ratio = np.where(finite, log_joint - np.where(finite, log_q, 0.0), -np.inf)
+    out, rows = z.copy(), []
+    for i, weights in enumerate(importance_weights(log_ratio)):
+        found = {"k_hat": weights.k_hat, "efficiency": efficiency(log_ratio[i]), "log_evidence": weights.log_evidence}
+        row = as_amortized("checked, and left as they are: the noises are read off") | found
+        if weights.k_hat <= LARGEST_K_HAT and finite[i].all():
+            row |= {"reliable": True, "ess": float(z.shape[1])}
+        else:
+            more, searched = _searched(target.one(i), z.shape[1], seeds[i])
+            row |= searched
+            out[i] = _finite_draws(z[i], finite[i], z.shape[1]) if more is None else more
+        rows.append(row)
     return out, rows
 
 

@@ -13,11 +13,12 @@ from rich.progress import track
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws
-from leakyflow.likelihood.prepare import has_likelihood, prepare
+from leakyflow.likelihood.prepare import has_exact_likelihood, prepare
 from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
 from leakyflow.likelihood.reference import reference_posterior
+from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.sufficient import compress
-from leakyflow.models.correction import as_amortized, corrected, defensive, n_amortized
+from leakyflow.models.correction import as_amortized, checked, corrected, defensive, n_amortized
 from leakyflow.models.local import from_local, to_local
 from leakyflow.models.network import Features, Network
 from leakyflow.models.statistics import STATISTICS, summary_statistics
@@ -98,7 +99,9 @@ class Posterior:
             n_draws: Draws per recording.
             seed: The same seed gives the same draws; recording i has a stream of its own.
             correct: "auto" corrects where the prior has some noise, and hence a likelihood, True insists on it, and
-                False leaves the network's draws as they are.
+                False leaves the network's draws as they are. Where the noises are read off, "auto" leaves draws as they
+                are, too, but for recordings whose posterior the network missed: the network allows for the error of
+                what is read, the likelihood takes it at its word, and draws weighed by it are too narrow.
             progress: Show a bar on the terminal.
 
         Returns:
@@ -120,7 +123,7 @@ class Posterior:
             raise LeakyflowError(f"`n_draws` must be positive and `seed` not negative, got {n_draws} and {seed}.")
         if correct not in ("auto", True, False):
             raise LeakyflowError(f'`correct` must be "auto", True or False, got {correct!r}.')
-        exact = has_likelihood(self.prior) if correct == "auto" else bool(correct)
+        exact = has_exact_likelihood(self.prior) if correct == "auto" else bool(correct)
         n_own = n_amortized(n_draws) if exact else n_draws
         single, batch = isinstance(recording, Recording | Cell), _as_batch(recording)
         if batch.n_cells < len(batch):
@@ -141,6 +144,10 @@ class Posterior:
                 target = target or prepare(own, self.prior)
                 seeds = [stream(seed, "correction", i) for i in indices]
                 z[block], more = corrected(target, z_own, log_q + log_det, log_spread, n_draws=n_draws, seeds=seeds)
+                rows += more
+            elif correct == "auto" and isinstance(target, Scanned):
+                seeds = [stream(seed, "correction", i) for i in indices]
+                z[block], more = checked(target, z_own, log_q + log_det, seeds=seeds)
                 rows += more
             else:
                 z[block] = z_own

@@ -7,6 +7,7 @@ network.weights.h5  the best network so far, by validation loss
 run.json            state, seed, versions, losses
 """
 
+import hashlib
 import platform
 from importlib import import_module, metadata
 from pathlib import Path
@@ -31,8 +32,10 @@ __all__ = [
     "RECORD",
     "Record",
     "check_formulas",
+    "check_settings",
     "load_posterior",
     "read_record",
+    "settings_digest",
     "shipped",
     "trained",
     "versions",
@@ -53,6 +56,7 @@ class Record(TypedDict, total=False):
     val_loss: float
     name: str
     config: str  # fingerprint of the settings
+    settings: str  # digest of their text
     seed: int
     dataset_seed: int
     backend: str
@@ -82,6 +86,7 @@ def load_posterior(source: str | Path) -> Posterior:
     """
     folder = trained(source)
     check_formulas(folder)
+    check_settings(folder)
     config = load_config(folder / CONFIG)
     network = Network(config.network, config.simulator, seed=None)
     try:
@@ -150,6 +155,25 @@ def check_formulas(folder: Path) -> None:
             f"would be wrong here. Train it again with\n  leakyflow train --config {folder / CONFIG} --out FOLDER\n"
             f"or use it with the leakyflow that made it ({made_with})."
         )
+
+
+def check_settings(folder: Path) -> None:
+    """Refuse a network whose settings were changed after it was trained.
+
+    Raises:
+        ValueError: If their text has another digest than the record of the run.
+    """
+    if read_record(folder).get("settings") not in (None, settings_digest(folder)):
+        raise LeakyflowError(
+            f"{folder / CONFIG} is not as it was when the network beside it was trained, so its answers would be "
+            "wrong. Copy the folder again from its source, or train with the changed settings:\n"
+            f"  leakyflow train --config {folder / CONFIG} --out FOLDER"
+        )
+
+
+def settings_digest(folder: Path) -> str:
+    """Of the text of a run's settings, to the byte."""
+    return hashlib.sha256((folder / CONFIG).read_bytes()).hexdigest()[:16]
 
 
 def versions() -> dict[str, str]:

@@ -87,14 +87,14 @@ def abf2(folder: Path) -> None:
     write_abf2(folder / "cell.abf", [[V], [V + 1.0]], dt=DT, outputs=(Out(epochs=epochs),))
 
 
-def case(file: str) -> Kind:
-    """A small input that once failed, from beside the project."""
+def case(file: str, *others: str) -> Kind:
+    """A small input that once failed, from beside the project, with the files that belong to it."""
     folder, name = (Path(__file__).parents[2] / "shared" / "cases" / file).parent, Path(file).name
 
     def make(to: Path) -> None:
         shutil.copytree(folder, to, dirs_exist_ok=True)
 
-    return Kind(make, (name,), lambda f: read(f / name), lambda f: ["sweeps", str(f / name)])
+    return Kind(make, (name, *others), lambda f: read(f / name), lambda f: ["sweeps", str(f / name)])
 
 
 # --- configurations
@@ -270,11 +270,12 @@ def tables(folder: Path) -> bytes:
     return digest(card(folder / "net"))
 
 
-CASES = {
-    "abf2 with a user list": "abf_user_list_levels/user_list.abf",
-    "nwb of two patches": "nwb_dual_patch/cell.nwb",
-    "nwb with a table": "nwb_table_stimulus_start_index/cell.nwb",
-    "nwb 1": "nwb_version_1_allen/ephys.nwb",
+CASES: dict[str, tuple[str, ...]] = {
+    "abf with a stimulus file": ("abf_stimulus_file_of_many_sweeps/played.abf", "step cclamp.atf"),
+    "abf2 with a user list": ("abf_user_list_levels/user_list.abf",),
+    "nwb of two patches": ("nwb_dual_patch/cell.nwb",),
+    "nwb with a table": ("nwb_table_stimulus_start_index/cell.nwb",),
+    "nwb 1": ("nwb_version_1_allen/ephys.nwb",),
 }
 NETS = ("config.toml", "run.json", "network.weights.h5", "history.csv", "diagnostics/checks.json")
 RUN = ("run/last.npz", "run/last.npz", "run/run.json", "run/config.toml")
@@ -284,13 +285,13 @@ KINDS: dict[str, Kind] = {
     "recording saved as npz": saved("saved.npz"),
     "recording saved as nwb": saved("saved.nwb"),
     "recording abf2": Kind(abf2, ("cell.abf",), lambda f: read(f / "cell.abf"), lambda f: ["sweeps", f"{f}/cell.abf"]),
-    **{f"recording {name}": case(file) for name, file in CASES.items()},
+    **{f"recording {name}": case(*files) for name, files in CASES.items()},
     "configuration": Kind(
         lambda folder: (folder / "mine.toml").write_text(TOML) and None,
         ("mine.toml",),
         configured,
         lambda f: ["simulate", "--config", f"{f}/mine.toml", "--n", "2", "--out", f"{f}/data"],
-        weight=5,
+        weight=3,
     ),
     "data set": Kind(dataset, ("data",), opened, sealed=True, weight=4),
     "network": Kind(

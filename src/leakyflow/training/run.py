@@ -21,7 +21,7 @@ from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
 from leakyflow.revision import outdated
 from leakyflow.schema import load_json
-from leakyflow.training.config import load_config
+from leakyflow.training.config import load_config, presets
 
 __all__ = [
     "COLUMNS",
@@ -45,6 +45,7 @@ CONFIG, HISTORY, LAST, NETWORK, RECORD = "config.toml", "history.csv", "last.npz
 COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")  # of the history
 # Networks that come with the package: folders of runs, without what only training needs.
 SHIPPED = Path(__file__).parent.parent / "networks"
+RENAMED = {"recording": "lif"}  # presets, since version 0.1.0
 LARGEST_RECORD = 2**20  # bytes
 
 
@@ -152,9 +153,20 @@ def check_formulas(folder: Path) -> None:
         made_with = record.get("versions", {}).get("leakyflow", "of another version")
         raise LeakyflowError(
             f"The network in {folder} was trained by other formulas than this version's: {differing}. Its answers "
-            f"would be wrong here. Train it again with\n  leakyflow train --config {folder / CONFIG} --out FOLDER\n"
+            "would be wrong here. Train it again with\n"
+            f"  leakyflow train --config {_settings(folder, record)} --out FOLDER\n"
             f"or use it with the leakyflow that made it ({made_with})."
         )
+
+
+def _settings(folder: Path, record: Record) -> str:
+    """By which to train a network again: its own, if this version reads them; else those of the preset of its name."""
+    try:
+        load_config(folder / CONFIG)
+    except LeakyflowError:
+        name = record.get("name", "")
+        return RENAMED.get(name, name) if RENAMED.get(name, name) in presets() else "mine.toml"
+    return str(folder / CONFIG)
 
 
 def check_settings(folder: Path) -> None:

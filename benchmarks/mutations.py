@@ -257,6 +257,8 @@ def _attribute(rng: Rng, owner: Any) -> None:
 def folder_of(rng: Rng, folder: Path) -> None:
     """A file of a folder missing, empty, doubled, in another's place, a folder or a link."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if not files:
+        return
     path, other = pick(rng, files), pick(rng, files)
     kind = int(rng.integers(6))
     content = other.read_bytes()
@@ -314,7 +316,8 @@ def mutate(rng: Rng, folder: Path, names: tuple[str, ...]) -> str:
                 folder_of(rng, path)
                 done.append(f"folder {path.name}")
                 continue
-            path = pick(rng, sorted(one for one in path.rglob("*") if one.is_file()))
+            files = sorted(one for one in path.rglob("*") if one.is_file())
+            path = pick(rng, files) if files else path
         if not path.is_file():
             continue
         how, inside = bytes_of if rng.random() < 0.4 else structure_of(path), ""

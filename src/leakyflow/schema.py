@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from leakyflow.errors import LeakyflowError
 
-__all__ = ["Spec", "check_array", "check_finite", "load_arrays", "load_json", "reading"]
+__all__ = ["LARGEST", "Spec", "check_array", "check_finite", "load_arrays", "load_json", "reading"]
 
 LARGEST = 2**31  # bytes of one array; none that is stored comes near
 

@@ -41,21 +41,19 @@ def test_an_example_with_a_typo_would_be_seen():
 
 
 HELP = """
-import sys, time
+import sys
 sys.argv = ["leakyflow", "--help"]
 from leakyflow.cli import main
 try:
     main()
 except SystemExit:
     heavy = {"jax", "keras", "bayesflow", "numpy", "matplotlib"}
-    print(time.process_time(), *sorted(heavy & set(sys.modules)))
+    print("loaded", *sorted(heavy & set(sys.modules)))
 """
 
 
-def test_help_comes_at_once():
-    seconds, *loaded = run_python(HELP).stdout.splitlines()[-1].split()
-    assert loaded == []
-    assert float(seconds) < 1.0
+def test_help_loads_nothing_that_takes_time():
+    assert run_python(HELP).stdout.splitlines()[-1].split() == ["loaded"]
 
 
 def test_version_is_shown():

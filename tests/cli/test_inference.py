@@ -32,7 +32,7 @@ def test_sweeps_describes_each(real_recordings):
 
 
 SWEEPS = """
-import gc, sys, time
+import gc, sys
 sys.argv = ["leakyflow", "sweeps", {file!r}]
 from leakyflow.cli import main
 try:
@@ -40,15 +40,14 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 heavy = {{"jax", "keras", "bayesflow", "matplotlib", "scipy.stats", "zarr"}}
-print(gc.get_threshold()[0], time.process_time(), *sorted(heavy & set(sys.modules)))
+print(gc.get_threshold()[0], *sorted(heavy & set(sys.modules)))
 """
 
 
-def test_sweeps_come_at_once(real_recordings):
+def test_sweeps_load_nothing_that_takes_time(real_recordings):
     code = SWEEPS.format(file=str(real_recordings / "steps_171116sh_0018.abf"))
-    threshold, seconds, *loaded = run_python(code).stdout.splitlines()[-1].split()
+    threshold, *loaded = run_python(code).stdout.splitlines()[-1].split()
     assert loaded == []
-    assert float(seconds) < 1.5
     assert int(threshold) > 700  # garbage is looked for more rarely than by default
 
 

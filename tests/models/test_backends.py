@@ -15,6 +15,8 @@ import pytest
 from leakyflow.training.config import Config, load_config
 from tests.fresh import run_python
 
+pytestmark = pytest.mark.nightly
+
 PACKAGES = {"jax": "jax", "torch": "torch", "tensorflow": "tensorflow"}
 KINDS = ("statistics", "both")
 CODE = "from pathlib import Path; from tests.models.test_backends import work; work(Path({folder!r}), {backend!r})"

@@ -40,6 +40,7 @@ for name, arrays in (("ours", ours), ("keras", keras_own), ("other", other)):
 """
 
 
+@pytest.mark.nightly
 def test_state_and_gradients_in_pytorch_are_those_of_two_keras_layers(tmp_path):
     if find_spec("torch") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("PyTorch is not installed")

@@ -98,6 +98,7 @@ def test_a_warning_is_seen(tmp_path):
     assert "careful" in written
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom_without_a_warning(path, tmp_path, monkeypatch, request):
     notebook = nbformat.read(path, 4)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from leakyflow.diagnostics.suite import CHECKS
+from leakyflow.errors import LeakyflowError
 from leakyflow.report import settings
 from leakyflow.report.run import facts_of, run_page
 from leakyflow.training.config import load_config, presets
@@ -71,6 +72,32 @@ def test_diagnostics_of_another_network_are_refused(tiny_run, diagnostics, tmp_p
     (tmp_path / "other" / CHECKS).write_text(json.dumps(kept | {"fingerprint": "another"}))
     with pytest.raises(ValueError, match="of another network"):
         run_page(tiny_run.folder, tmp_path / "other")
+
+
+TABLES = {
+    "bytes": ("recovery_corrected", b"\xff\xfe\xfd", "the table cannot be read"),
+    "ragged": ("correction", b"a,b\n1,2\n1,2,3\n", "the table cannot be read"),
+    "empty": ("recovery_corrected", b"", "the table cannot be read"),
+    "without its columns": ("recovery_corrected", b"parameter,unit\ntau,ms\n", "finite numbers in the column rmse"),
+    "text for numbers": ("recovery_corrected", b"parameter,rmse\ntau,many\n", "finite numbers in the column rmse"),
+    "another table": ("contraction_slopes", b"a,b\n1,2\n", "what was found of the run cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "match"), TABLES.values(), ids=TABLES)
+def test_a_damaged_table_is_refused(tiny_run, diagnostics, tmp_path, name, content, match):
+    folder = Path(shutil.copytree(diagnostics, tmp_path / "found"))
+    (folder / f"{name}.csv").write_bytes(content)
+    with pytest.raises(LeakyflowError, match=f"{match}.*leakyflow diagnose"):
+        run_page(tiny_run.folder, folder)
+
+
+def test_a_missing_table_is_named(tiny_run, diagnostics, tmp_path):
+    folder = Path(shutil.copytree(diagnostics, tmp_path / "found"))
+    for path in folder.glob("recovery_*.csv"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"No recovery_amortized\.csv"):
+        run_page(tiny_run.folder, folder)
 
 
 def test_an_unfinished_run_is_refused(tiny_run, diagnostics, tmp_path):

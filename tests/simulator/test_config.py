@@ -85,7 +85,7 @@ def test_one_duration_is_allowed():
         ("[100.0, 300.0]", "[300.0, 100.0]", r"got \[300, 100\] ms"),
         ("[100.0, 300.0]", "[100.1, 300.0]", "`duration` must be a multiple of dt=0.2 ms, got 100.1 ms"),
         ("[100.0, 300.0]", "[100.0]", "duration"),
-        ("dt = 0.2", "dt = 0.0", "dt\n.*greater than 0"),
+        ("dt = 0.2", "dt = 0.0", "dt\n.*greater than or equal to 0.001"),
         ("dt = 0.2", 'dt = "0.2"', "dt\n"),
         ("dt = 0.2", "dt = 0.2\nduratoin = 3.0", "duratoin\n.*[Uu]nexpected"),
         ("tau = {", "taw = {", "no parameter `taw`. Did you mean `tau`"),

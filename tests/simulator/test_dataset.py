@@ -317,6 +317,19 @@ def test_a_header_of_another_form_is_refused(finished, tmp_path, change):
         open_dataset(path)
 
 
+def test_a_header_that_was_changed_is_refused(finished, tmp_path):
+    """Otherwise recordings would be taken for those of another seed or prior."""
+    path = shutil.copytree(finished, tmp_path / "data")
+    text = (path / "zarr.json").read_text()
+    (path / "zarr.json").write_text(text.replace('"median": 17.0', '"median": 18.0'))
+    with pytest.raises(LeakyflowError, match="its header is not as it was written"):
+        open_dataset(path)
+    form = json.loads(text)
+    del form["attributes"]["digest"]  # of datasets from before there was one
+    (path / "zarr.json").write_text(json.dumps(form))
+    assert open_dataset(path).seed == 3
+
+
 @pytest.mark.parametrize("content", ["", "[" * 100_000, "{}", "[]", "\ud800", "1"])
 def test_a_header_that_is_none_is_refused(finished, tmp_path, content):
     path = shutil.copytree(finished, tmp_path / "data")

@@ -7,7 +7,7 @@ import pytest
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.revision import REVISIONS, revisions
-from leakyflow.training.run import CONFIG, NETWORK, RECORD, load_posterior, read_record
+from leakyflow.training.run import CONFIG, NETWORK, RECORD, load_posterior, read_record, settings_digest
 
 
 def damaged(tiny_run, tmp_path):
@@ -31,12 +31,36 @@ def test_weights_that_are_not_hdf5_are_refused(tiny_run, tmp_path):
         load_posterior(folder)
 
 
+def changed(folder, old, new, *, sealed):
+    """Other settings in a run's folder; sealed, its record says that they are its own."""
+    text = (folder / CONFIG).read_text()
+    assert old in text
+    (folder / CONFIG).write_text(text.replace(old, new))
+    if sealed:
+        record = read_record(folder) | {"settings": settings_digest(folder)}
+        (folder / RECORD).write_text(json.dumps(record))
+
+
 def test_weights_of_another_architecture_are_refused(tiny_run, tmp_path):
     folder = damaged(tiny_run, tmp_path)
-    text = (folder / CONFIG).read_text()
-    (folder / CONFIG).write_text(text.replace("depth = 4", "depth = 5"))
+    changed(folder, "depth = 4", "depth = 5", sealed=True)
     with pytest.raises(ValueError, match="do not fit"):
         load_posterior(folder)
+
+
+@pytest.mark.parametrize(("old", "new"), [("median = 17.0", "median = 27.0"), ("dt = 0.2", "dt = 0.1"), ("\n", "\n\n")])
+def test_settings_changed_after_training_are_refused(tiny_run, tmp_path, old, new):
+    """Version 0.1.0 answered by another prior than the network's own, without a word."""
+    folder = damaged(tiny_run, tmp_path)
+    changed(folder, old, new, sealed=False)
+    with pytest.raises(LeakyflowError, match=r"is not as it was when the network[^$]*leakyflow train --config"):
+        load_posterior(folder)
+
+
+def test_settings_that_are_as_they_were_are_read(tiny_run, tmp_path):
+    folder = damaged(tiny_run, tmp_path)
+    changed(folder, "\n", "\n\n", sealed=True)
+    assert load_posterior(folder).name == "quick"
 
 
 def test_a_pickle_in_the_place_of_weights_is_not_executed(tiny_run, tmp_path):

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 ConfigOption = Annotated[str, typer.Option("--config", "-c", help="A preset's name or a TOML file.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same result.")]
 FileArgument = Annotated[Path, typer.Argument(help="ABF, NWB, Igor, a table, MATLAB and more; told apart by content.")]
 ChannelOption = Annotated[
     str | None, typer.Option(help="Voltage channel, electrode or column, where the file has several.")

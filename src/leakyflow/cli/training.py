@@ -70,8 +70,10 @@ def run(
 def simulate(
     config: ConfigOption,
     folder: Annotated[Path, typer.Option("--out", help="Zarr folder to write.")],
-    n: Annotated[int | None, typer.Option(min=1, help="Batch.  \\[default: as configured]")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the dataset.  \\[default: as configured]")] = None,
+    n: Annotated[int | None, typer.Option(min=1, max=2**24, help="Batch.  \\[default: as configured]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Of the dataset.  \\[default: as configured]")
+    ] = None,
 ) -> None:
     """Simulate a dataset. Interrupted, the same command continues to the same bits."""
     from leakyflow.training.config import load_config

@@ -1,5 +1,6 @@
 """Which networks: how a recording is summarized, and which flow learns the posterior."""
 
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -12,8 +13,26 @@ __all__ = ["FlowConfig", "NetworkConfig", "SummaryConfig"]
 STRICT = ConfigDict(extra="forbid")
 
 
+WIDEST, MOST_LAYERS = 2**16, 64  # units of a layer, and layers
+MOST_WEIGHTS = 5 * 10**7  # training keeps some eight copies of them
+_INPUTS, _PARAMETERS, _BINS = 100, 40, 50  # more than any recording, neuron and spline has
+
+
 def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _check_widths(widths: tuple[int, ...]) -> None:
+    if not (1 <= len(widths) <= MOST_LAYERS and min(widths) >= 1 and max(widths) <= WIDEST):
+        got = f"{len(widths)} of {min(widths):.4g} to {max(widths):.4g} units" if widths else "none"
+        raise LeakyflowError(
+            f"`widths` must hold 1 to {MOST_LAYERS} layers of 1 to {WIDEST:,} units, got {got}. Begin with [128, 128]."
+        )
+
+
+def _dense(*widths: int) -> int:
+    """Weights of dense layers."""
+    return sum((before + 1) * after for before, after in pairwise(widths))
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -29,15 +48,14 @@ class SummaryConfig:
 
     variant: Literal["statistics", "lstm", "both"] = "statistics"
     widths: tuple[int, ...] = (128, 128)
-    lstm_units: int = Field(default=64, ge=1)
-    patch: int = Field(default=25, ge=1)
+    lstm_units: int = Field(default=64, ge=1, le=WIDEST)
+    patch: int = Field(default=25, ge=1, le=WIDEST)
 
     _widths = field_validator("widths", mode="before")(_as_tuple)
 
     @model_validator(mode="after")
     def _check(self) -> "SummaryConfig":
-        if not self.widths or min(self.widths) < 1:
-            raise LeakyflowError(f"`widths` must hold at least one positive number of units, got {self.widths}.")
+        _check_widths(self.widths)
         return self
 
     @property
@@ -63,7 +81,7 @@ class FlowConfig:
             Dhariwal 2018) or "none".
     """
 
-    depth: int = Field(default=6, ge=1)
+    depth: int = Field(default=6, ge=1, le=MOST_LAYERS)
     transform: Literal["affine", "spline"] = "affine"
     widths: tuple[int, ...] = (128, 128)
     normalization: Literal["batch", "activation", "none"] = "activation"
@@ -72,8 +90,7 @@ class FlowConfig:
 
     @model_validator(mode="after")
     def _check(self) -> "FlowConfig":
-        if not self.widths or min(self.widths) < 1:
-            raise LeakyflowError(f"`widths` must hold at least one positive number of units, got {self.widths}.")
+        _check_widths(self.widths)
         return self
 
 
@@ -91,3 +108,24 @@ class NetworkConfig:
     summary: SummaryConfig = SummaryConfig()
     flow: FlowConfig = FlowConfig()
     standardize: Literal["data", "prior"] = "data"
+
+    @model_validator(mode="after")
+    def _check(self) -> "NetworkConfig":
+        n = self.most_weights
+        if n > MOST_WEIGHTS:
+            raise LeakyflowError(
+                f"A network must have at most {MOST_WEIGHTS:,} weights, got about {n:,}. Lower `widths`, `depth`, "
+                "`lstm_units` or `patch`."
+            )
+        return self
+
+    @property
+    def most_weights(self) -> int:
+        """Number of weights, or some more."""
+        summary, flow = self.summary, self.flow
+        n = summary.statistics * _dense(_INPUTS, *summary.widths)
+        if summary.trace:
+            units = summary.lstm_units
+            n += 4 * units * (3 * summary.patch + 3 * units + 3) + _dense(units + _INPUTS, *summary.widths)
+        outputs = _PARAMETERS * (_BINS if flow.transform == "spline" else 2)
+        return n + 2 * flow.depth * _dense(2 * summary.widths[-1] + _INPUTS, *flow.widths, outputs)

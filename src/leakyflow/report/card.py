@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from leakyflow.diagnostics.convergence import read_history
+from leakyflow.diagnostics.results import CURE, numbers_of, read_tables
 from leakyflow.diagnostics.suite import DIAGNOSTICS, Suite, read_checks
 from leakyflow.errors import LeakyflowError
 from leakyflow.report.settings import described
@@ -14,11 +13,12 @@ from leakyflow.simulator.prior import ReadOff
 from leakyflow.training.config import Config, load_config
 from leakyflow.training.run import CONFIG, Record, read_record
 
-__all__ = ["CARD", "LIMITS", "RECOVERY", "card"]
+__all__ = ["CARD", "LIMITS", "NUMBERS", "RECOVERY", "card"]
 
 CARD = "README.md"
 LIMITS = "limits.md"  # written by hand: when not to use the network
 RECOVERY = "recovery_amortized.csv"  # within the diagnostics
+NUMBERS = ("rmse", "contraction", "coverage50", "coverage90")  # of it, that are read again
 
 
 def card(folder: Path) -> str:
@@ -83,7 +83,10 @@ def _found(folder: Path) -> str:
         )
     rows = [(part, check.what, check.found, check.bound, check.verdict) for part in found for check in found[part]]
     verdicts = _table(("part", "check", "found", "bound", "verdict"), rows)
-    recovery = pd.read_csv(folder / DIAGNOSTICS / RECOVERY).round(3)
+    recovery = read_tables(folder / DIAGNOSTICS).get(RECOVERY.removesuffix(".csv"))
+    if recovery is None:
+        raise FileNotFoundError(f"No {RECOVERY} in {folder / DIAGNOSTICS}. {CURE}")
+    recovery = numbers_of(recovery, NUMBERS, folder / DIAGNOSTICS / RECOVERY).round(3)
     return f"""{verdicts}
 
 The network's own draws, before any correction:

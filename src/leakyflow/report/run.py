@@ -15,6 +15,7 @@ from leakyflow.diagnostics.cloud import ATYPICAL, VERY_ATYPICAL
 from leakyflow.diagnostics.convergence import measure_convergence, read_history
 from leakyflow.diagnostics.plots.predictive import plot_prior_predictive
 from leakyflow.diagnostics.predictive import FEATURES, SMALL
+from leakyflow.diagnostics.results import CURE, numbers_of, read_tables
 from leakyflow.diagnostics.suite import CHECKS, DIAGNOSTICS, Suite, read_checks
 from leakyflow.diagnostics.typicality import N_SIMULATIONS
 from leakyflow.diagnostics.verdicts import FALSE_ALARM
@@ -23,7 +24,9 @@ from leakyflow.likelihood.importance import LARGEST_K_HAT
 from leakyflow.models.statistics import STATISTICS
 from leakyflow.models.summary import RecordingSummary
 from leakyflow.report import settings
+from leakyflow.report.card import NUMBERS
 from leakyflow.report.page import TEMPLATES, Markdown, Page, in_decimals, in_percent, render
+from leakyflow.schema import reading
 from leakyflow.simulator.prior_predictive import FASTEST, HIGHEST, LOWEST, prior_predictive
 from leakyflow.training.run import RECORD, read_record, trained
 
@@ -84,7 +87,8 @@ def run_page(run: str | Path, diagnostics: Path | None = None) -> Page:
           leakyflow diagnose ...
     """
     facts = facts_of(run, diagnostics)
-    return facts.page("run.md", title=f"The run {facts.values['config'].name}")
+    with reading(facts.values["found"], "what was found of the run", CURE):  # templates name columns of its tables
+        return facts.page("run.md", title=f"The run {facts.values['config'].name}")
 
 
 def facts_of(run: str | Path, diagnostics: Path | None = None) -> Facts:
@@ -110,7 +114,7 @@ def facts_of(run: str | Path, diagnostics: Path | None = None) -> Facts:
     suite, verdicts = _verdicts(folder, found)
     config, network, history = suite.config, suite.posterior.network, read_history(folder)
     simulated = prior_predictive(config, n=N_PRIOR, seed=PRIOR_SEED)
-    tables = {path.stem: pd.read_csv(path) for path in sorted(found.glob("*.csv"))}
+    tables = read_tables(found)
     constants = {"SMALL": SMALL, "LARGEST_K_HAT": LARGEST_K_HAT, "ATYPICAL": ATYPICAL, "VERY_ATYPICAL": VERY_ATYPICAL}
     constants |= {"FASTEST": FASTEST, "LOWEST": LOWEST, "HIGHEST": HIGHEST, "N_TYPICAL": N_SIMULATIONS}
     constants |= {"BAND": BAND, "FALSE_ALARM": FALSE_ALARM}
@@ -118,6 +122,7 @@ def facts_of(run: str | Path, diagnostics: Path | None = None) -> Facts:
     values = {
         "built": f"built on {datetime.now(UTC).date()}",
         "run": str(run),
+        "found": found,
         "config": config,
         "record": record,
         "history": history.reset_index(),
@@ -143,7 +148,7 @@ def facts_of(run: str | Path, diagnostics: Path | None = None) -> Facts:
         "failed": verdicts[verdicts.passed.eq(False)],
         "has_likelihood": "corrected" in {part.name for part in suite.parts},
         "t": tables,
-        "best_and_worst": _extremes(tables),
+        "best_and_worst": _extremes(tables, found),
         "posteriors": [name for name in ("amortized", "corrected") if f"recovery_{name}" in tables],
         **constants,
     }
@@ -198,10 +203,12 @@ def _activity(simulated: Any) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _extremes(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def _extremes(tables: dict[str, pd.DataFrame], folder: Path) -> dict[str, Any]:
     """Rows that the text names."""
-    rows = tables["recovery_corrected" if "recovery_corrected" in tables else "recovery_amortized"]
-    records = rows.to_dict("records")
+    name = "recovery_corrected" if "recovery_corrected" in tables else "recovery_amortized"
+    if name not in tables:
+        raise FileNotFoundError(f"No {name}.csv in {folder}. {CURE}")
+    records = numbers_of(tables[name], NUMBERS, folder / f"{name}.csv").to_dict("records")
     return {
         "least_contraction": min(records, key=lambda row: row["contraction"]),
         "most_contraction": max(records, key=lambda row: row["contraction"]),

@@ -16,6 +16,8 @@ __all__ = ["SHORTEST", "SimulatorConfig"]
 
 # ms. Shorter recordings hold less than a few membrane time constants.
 SHORTEST = 100.0
+FINEST, COARSEST = 1e-3, 10.0  # ms, between two samples, as in files
+MOST_SAMPLES = 2**19  # so that a thousand recordings, which are simulated together, stay below 2 GiB
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
@@ -23,16 +25,17 @@ class SimulatorConfig:
     """Neurons, stimuli and recordings of a dataset.
 
     Attributes:
-        dt: Sampling interval, in ms.
+        dt: Sampling interval, from 0.001 to 10 ms.
         duration: Shortest and longest recording, in ms; durations are uniform between them, on the grid.
         prior: Of the parameters.
         stimuli: Priors of the injected current, drawn in proportion to their weights.
 
     Raises:
-        ValueError: If a duration is off the grid or shorter than 100 ms, or they are out of order.
+        ValueError: If a duration is off the grid or shorter than 100 ms, they are out of order, or a recording
+            would have more than 524,288 samples.
     """
 
-    dt: Number = Field(gt=0)
+    dt: Number = Field(ge=FINEST, le=COARSEST)
     duration: tuple[Number, Number]
     prior: Prior
     stimuli: tuple[StimulusPrior, ...] = Field(min_length=1)
@@ -50,6 +53,11 @@ class SimulatorConfig:
             raise LeakyflowError(
                 f"`duration` must be [shortest, longest] with {SHORTEST:g} <= shortest <= longest, got "
                 f"[{shortest:g}, {longest:g}] ms."
+            )
+        if self.n_time > MOST_SAMPLES:
+            raise LeakyflowError(
+                f"A recording must have at most {MOST_SAMPLES:,} samples, got {self.n_time:,}. Shorten `duration`, or "
+                "raise `dt`."
             )
         return self
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import scipy.special
 from jaxtyping import Float
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from leakyflow.errors import LeakyflowError
@@ -26,9 +26,21 @@ __all__ = [
     "Number",
     "TruncatedNormal",
     "Uniform",
+    "check_spread",
 ]
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+# In the units of the package nothing that neurons have comes near; beyond it, squares and exponentials overflow.
+MOST = 1e9
+
+
+def _within(value: float) -> float:
+    if abs(value) > MOST:
+        raise LeakyflowError(f"A number must lie within -{MOST:g} and {MOST:g}")
+    return value
+
+
+# Not by ge and le, which those of a field would replace.
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_within)]
 Values = float | Float[Any, "..."]
 
 CONFIG = ConfigDict(extra="forbid")
@@ -63,6 +75,31 @@ def _check_positive(name: str, value: float) -> None:
 def _check_ordered(low: float, high: float) -> None:
     if low >= high:
         raise LeakyflowError(f"`low` must be below `high`, got low={low:g} >= high={high:g}. Swap or separate them.")
+
+
+def check_spread(name: str, distribution: "AbstractDistribution") -> None:
+    """Refuse what no computation of 16 digits can be about: numbers too large, or too close to each other or to 0.
+
+    Args:
+        name: Of what is distributed so.
+        distribution: Its distribution.
+
+    Raises:
+        LeakyflowError: If its normal scores of -5 and 5 lie beyond 1e9, or those of -1 and 1 within a billionth of
+            their value.
+
+    Example:
+        >>> check_spread("tau", LogNormal(median=17.0, sigma=500.0))
+        Traceback (most recent call last):
+        leakyflow.errors.LeakyflowError: `tau` must stay within 1e+09, and differ by more than 1e-09 of its value ...
+    """
+    with np.errstate(all="ignore"):
+        low, left, right, high = (float(distribution.from_unconstrained(z)) for z in (-5.0, -1.0, 1.0, 5.0))
+    if not (max(abs(low), abs(high)) <= MOST and right - left > max(abs(left), abs(right), 1.0) / MOST):
+        raise LeakyflowError(
+            f"`{name}` must stay within {MOST:g}, and differ by more than {1 / MOST:g} of its value from draw to draw, "
+            f"got {low:g} to {high:g} (normal scores -5 to 5). Change its distribution, or make it a number."
+        )
 
 
 class AbstractDistribution(ABC):

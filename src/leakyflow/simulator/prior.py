@@ -15,6 +15,7 @@ from leakyflow.simulator.distributions import (
     AbstractDistribution,
     Distribution,
     Number,
+    check_spread,
     math_of,
 )
 
@@ -286,7 +287,9 @@ def _check_support(name: str, entry: Entry) -> None:
         if not support.holds(entry):
             raise LeakyflowError(f"`{name}` must {_within(support, unit)}, got {entry:g} {unit}.")
         return
-    low, high = (entry.read_off if isinstance(entry, ReadOff) else entry).support
+    distribution = entry.read_off if isinstance(entry, ReadOff) else entry
+    check_spread(name, distribution)
+    low, high = distribution.support
     if low < support.low or high > support.high:
         raise LeakyflowError(
             f"`{name}` must {_within(support, unit)}, got a distribution from {low:g} to {high:g} {unit}. "

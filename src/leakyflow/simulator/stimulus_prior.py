@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.simulator import stimuli
-from leakyflow.simulator.distributions import AbstractDistribution, Distribution, Number, Uniform
+from leakyflow.simulator.distributions import AbstractDistribution, Distribution, Number, Uniform, check_spread
 from leakyflow.simulator.grid import n_steps
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
 CONFIG = ConfigDict(extra="forbid")
 # Random numbers set aside for the arguments of each draw.
 N_SCORES = 12
+SHORTEST_INTERVAL = 1e-3  # ms
 NOT_DRAWN = ("weight", "waveform", "I", "sampling_interval")
 ANY_PHASE = Uniform(low=0.0, high=2 * math.pi)
 RANGES = {
@@ -82,9 +83,8 @@ class AbstractStimulusPrior(ABC):
     def __post_init__(self) -> None:
         if self.weight <= 0:
             raise LeakyflowError(f"`weight` must be positive, got {self.weight:g}. Leave out a prior not wanted.")
-        for name, (low, high) in RANGES.items():
-            if hasattr(self, name):
-                _check_range(name, getattr(self, name), low, high)
+        for name in self.argument_names():
+            _check_range(name, getattr(self, name), *RANGES.get(name, (-math.inf, math.inf)))
 
     @classmethod
     def argument_names(cls) -> tuple[str, ...]:
@@ -231,10 +231,10 @@ class ArrayPrior(AbstractStimulusPrior):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.I or self.sampling_interval <= 0:
+        if not self.I or self.sampling_interval < SHORTEST_INTERVAL:
             raise LeakyflowError(
-                f"`I` must hold samples and `sampling_interval` must be positive, got {len(self.I)} samples, "
-                f"sampling_interval={self.sampling_interval:g} ms."
+                f"`I` must hold samples and `sampling_interval` must be at least {SHORTEST_INTERVAL:g} ms, got "
+                f"{len(self.I)} samples, sampling_interval={self.sampling_interval:g} ms."
             )
 
     def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
@@ -365,6 +365,8 @@ def _value(argument: Argument, score: Float[np.ndarray, " draw"]) -> float | Flo
 
 
 def _check_range(name: str, argument: Argument, low: float, high: float) -> None:
+    if isinstance(argument, AbstractDistribution):
+        check_spread(name, argument)
     least, greatest = argument.support if isinstance(argument, AbstractDistribution) else (argument, argument)
     if least < low or greatest > high:
         raise LeakyflowError(

@@ -1,5 +1,7 @@
 """A dataset on disk: a folder of Zarr arrays with a header, whose form is checked before anything is read from it."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
@@ -20,6 +22,7 @@ __all__ = ["TRACES", "Header", "array_of", "check_complete", "create", "open_gro
 
 TRACES = {"V": np.float32, "I": np.float32, "spikes": np.bool_, "refractory": np.bool_}
 MOST = 2**31  # recordings, the list of whose chunks still fits into memory
+DIGEST = "digest"  # attribute of the folder
 CURE = "Delete the folder and simulate again."
 
 
@@ -118,8 +121,14 @@ def _arrays(store: Any, header: Header) -> "zarr.Group":
             compressors=ZstdCodec(level=0, checksum=True),  # so that no damaged block is taken for a whole one
             config={"write_empty_chunks": True},  # so that a missing one is not taken for zeros
         )
-    group.attrs.update(TypeAdapter(Header).dump_python(header, mode="json", exclude_none=True))
+    attributes = TypeAdapter(Header).dump_python(header, mode="json", exclude_none=True)
+    group.attrs.update(attributes | {DIGEST: _digest(attributes)})
     return group
+
+
+def _digest(attributes: dict[str, Any]) -> str:
+    """Of the header, so that no changed seed or prior is taken for that of the recordings."""
+    return hashlib.sha256(json.dumps(attributes, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def open_group(path: Path, mode: Literal["r", "r+"]) -> tuple[Header, "zarr.Group"]:
@@ -133,10 +142,13 @@ def open_group(path: Path, mode: Literal["r", "r+"]) -> tuple[Header, "zarr.Grou
         raise _stranger(path)
     if differing := outdated("dataset", found.get("revisions")):
         raise LeakyflowError(f"{path} was simulated by other formulas than this version's: {differing}. {CURE}")
+    written = found.pop(DIGEST, None)
     try:
         header = TypeAdapter(Header).validate_python(found)
     except ValidationError as error:
         raise _stranger(path) from error
+    if written is not None and written != _digest(found):  # datasets of before had none
+        raise LeakyflowError(f"{path}: its header is not as it was written. {CURE}")
     if names != set(header.layout):
         raise _stranger(path)
     for name in header.layout:

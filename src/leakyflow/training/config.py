@@ -3,7 +3,6 @@
 import difflib
 import hashlib
 import json
-import tomllib
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from importlib import resources
@@ -16,11 +15,17 @@ from pydantic.dataclasses import dataclass
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.models.config import NetworkConfig
+from leakyflow.schema import LARGEST
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.distributions import Distribution
 from leakyflow.simulator.stimulus_prior import StimulusPrior
+from leakyflow.training.toml import read_tables, shown
 
 __all__ = ["Config", "TrainingConfig", "load_config", "presets"]
+
+MOST = 2**24  # simulations: their traces fill a disk, but their parameters still fit into memory
+MOST_IN_BATCH = 2**16
+LONGEST = 400  # characters of an error's line
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -38,20 +43,20 @@ class TrainingConfig:
         gradient_clip: Largest norm of the gradient; 0 leaves it alone.
         validation_fraction: Share of the simulations kept for validation.
         early_stopping: Epochs without a better validation loss after which training ends; 0 never.
-        seed: Of the simulations, the initial weights and the order of the batches.
+        seed: Of the simulations, the initial weights and the order of the batches; below 2^32.
     """
 
-    n_simulations: int = Field(ge=100)
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(default=256, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
+    n_simulations: int = Field(ge=100, le=MOST)
+    epochs: int = Field(ge=1, le=10**6)
+    batch_size: int = Field(default=256, ge=1, le=MOST_IN_BATCH)
+    learning_rate: float = Field(default=1e-3, ge=1e-12, le=1.0)
     schedule: Literal["constant", "cosine", "exponential"] = "cosine"
     final_rate: float = Field(default=0.01, ge=0, le=1)
-    warmup_epochs: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    gradient_clip: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    warmup_epochs: float = Field(default=0.0, ge=0, le=10**6)
+    gradient_clip: float = Field(default=0.0, ge=0, le=1e9)
     validation_fraction: float = Field(default=0.05, gt=0, lt=1)
-    early_stopping: int = Field(default=0, ge=0)
-    seed: int = Field(default=1, ge=0)
+    early_stopping: int = Field(default=0, ge=0, le=10**6)
+    seed: int = Field(default=1, ge=0, lt=2**32)
 
     def __post_init__(self) -> None:
         if self.schedule == "exponential" and self.final_rate == 0:
@@ -87,6 +92,14 @@ class Config:
     simulator: SimulatorConfig
     training: TrainingConfig
     network: NetworkConfig = NetworkConfig()
+
+    def __post_init__(self) -> None:
+        traces = 4 * 3 * self.simulator.n_time * self.training.batch_size * self.network.summary.trace
+        if traces > LARGEST:
+            raise LeakyflowError(
+                f"The traces of a batch must need at most {LARGEST:,} bytes, got {traces:,}. Lower `batch_size`, "
+                "shorten `duration`, or raise `dt`."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, tables and numbers, as in TOML."""
@@ -133,29 +146,28 @@ def load_config(source: str | Path) -> Config:
     try:
         return TypeAdapter(Config).validate_python(_read(source))
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()[:5]]
+        lines = [_explain(problem)[:LONGEST] for problem in error.errors(include_url=False)[:5]]
         raise LeakyflowError(f"The configuration {source} is not understood:\n" + "\n".join(lines)) from None
 
 
 def _read(source: str | Path) -> dict[str, Any]:
     """Tables of a preset or file, laid over those of its base."""
     if str(source) in presets():
-        text = (resources.files("leakyflow.training") / "presets" / f"{source}.toml").read_text()
+        with resources.as_file(resources.files("leakyflow.training") / "presets" / f"{source}.toml") as path:
+            tables = read_tables(path)
     elif Path(source).is_file():
-        text = Path(source).read_bytes().decode(errors="replace")
+        tables = read_tables(Path(source))
     else:
         near = difflib.get_close_matches(str(source), presets(), n=1)
         hint = f"Did you mean `{near[0]}`?" if near else "Pass a preset's name or the path of a TOML file."
         raise FileNotFoundError(f"No preset or file `{source}`. {hint} Presets: {', '.join(presets())}.")
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LeakyflowError(f"{source} is not a TOML file: {error}.") from error
     base = tables.pop("base", None)
     if base is None:
         return tables
     if base not in presets():
-        raise LeakyflowError(f"`base` in {source} must be one of the presets {', '.join(presets())}, got {base!r}.")
+        raise LeakyflowError(
+            f"`base` in {source} must be one of the presets {', '.join(presets())}, got {shown(base)}."
+        )
     return _laid_over(_read(base), tables)
 
 
@@ -179,10 +191,12 @@ def _explain(problem: Any) -> str:
     if problem["type"] in ("missing", "missing_argument"):
         return f"  {place}: this key is missing."
     if problem["type"] == "union_tag_invalid":
-        return f"  {place}: got kind {problem['ctx']['tag']!r}. It must be one of {problem['ctx']['expected_tags']}."
+        return (
+            f"  {place}: got kind {shown(problem['ctx']['tag'])}. It must be one of {problem['ctx']['expected_tags']}."
+        )
     given = problem.get("input")
-    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return f"  {place}: {message}{shown}."
+    got = f" (got {shown(given)})" if isinstance(given, str | int | float | bool) else ""
+    return f"  {place}: {message}{got}."
 
 
 @lru_cache

@@ -32,6 +32,7 @@ from leakyflow.training.run import (
     Record,
     check_formulas,
     load_posterior,
+    settings_digest,
     versions,
 )
 from leakyflow.training.schedule import Schedule
@@ -311,6 +312,7 @@ def _record(folder: Path, config: Config, dataset: Dataset, **state: Any) -> Non
         **state,  # type: ignore[typeddict-item]
         "name": config.name,
         "config": config.hash,
+        "settings": settings_digest(folder),
         "seed": config.training.seed,
         "dataset_seed": dataset.seed,
         "backend": keras.backend.backend(),

@@ -7,6 +7,7 @@ network.weights.h5  the best network so far, by validation loss
 run.json            state, seed, versions, losses
 """
 
+import hashlib
 import platform
 from importlib import import_module, metadata
 from pathlib import Path
@@ -20,7 +21,7 @@ from leakyflow.models.network import Network
 from leakyflow.models.posterior import Posterior
 from leakyflow.revision import outdated
 from leakyflow.schema import load_json
-from leakyflow.training.config import load_config
+from leakyflow.training.config import load_config, presets
 
 __all__ = [
     "COLUMNS",
@@ -31,8 +32,10 @@ __all__ = [
     "RECORD",
     "Record",
     "check_formulas",
+    "check_settings",
     "load_posterior",
     "read_record",
+    "settings_digest",
     "shipped",
     "trained",
     "versions",
@@ -42,6 +45,7 @@ CONFIG, HISTORY, LAST, NETWORK, RECORD = "config.toml", "history.csv", "last.npz
 COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")  # of the history
 # Networks that come with the package: folders of runs, without what only training needs.
 SHIPPED = Path(__file__).parent.parent / "networks"
+RENAMED = {"recording": "lif"}  # presets, since version 0.1.0
 LARGEST_RECORD = 2**20  # bytes
 
 
@@ -53,6 +57,7 @@ class Record(TypedDict, total=False):
     val_loss: float
     name: str
     config: str  # fingerprint of the settings
+    settings: str  # digest of their text
     seed: int
     dataset_seed: int
     backend: str
@@ -82,6 +87,7 @@ def load_posterior(source: str | Path) -> Posterior:
     """
     folder = trained(source)
     check_formulas(folder)
+    check_settings(folder)
     config = load_config(folder / CONFIG)
     network = Network(config.network, config.simulator, seed=None)
     try:
@@ -147,9 +153,39 @@ def check_formulas(folder: Path) -> None:
         made_with = record.get("versions", {}).get("leakyflow", "of another version")
         raise LeakyflowError(
             f"The network in {folder} was trained by other formulas than this version's: {differing}. Its answers "
-            f"would be wrong here. Train it again with\n  leakyflow train --config {folder / CONFIG} --out FOLDER\n"
+            "would be wrong here. Train it again with\n"
+            f"  leakyflow train --config {_settings(folder, record)} --out FOLDER\n"
             f"or use it with the leakyflow that made it ({made_with})."
         )
+
+
+def _settings(folder: Path, record: Record) -> str:
+    """By which to train a network again: its own, if this version reads them; else those of the preset of its name."""
+    try:
+        load_config(folder / CONFIG)
+    except LeakyflowError:
+        name = record.get("name", "")
+        return RENAMED.get(name, name) if RENAMED.get(name, name) in presets() else "mine.toml"
+    return str(folder / CONFIG)
+
+
+def check_settings(folder: Path) -> None:
+    """Refuse a network whose settings were changed after it was trained.
+
+    Raises:
+        ValueError: If their text has another digest than the record of the run.
+    """
+    if read_record(folder).get("settings") not in (None, settings_digest(folder)):
+        raise LeakyflowError(
+            f"{folder / CONFIG} is not as it was when the network beside it was trained, so its answers would be "
+            "wrong. Copy the folder again from its source, or train with the changed settings:\n"
+            f"  leakyflow train --config {folder / CONFIG} --out FOLDER"
+        )
+
+
+def settings_digest(folder: Path) -> str:
+    """Of the text of a run's settings, to the byte."""
+    return hashlib.sha256((folder / CONFIG).read_bytes()).hexdigest()[:16]
 
 
 def versions() -> dict[str, str]:

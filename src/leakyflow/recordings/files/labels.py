@@ -61,7 +61,7 @@ class Label:
     @property
     def numbers(self) -> tuple[int, ...]:
         """Whole numbers in the name, by which the columns of a sweep belong together."""
-        return tuple(int(number) for number in re.findall(r"\d+", self.stem))
+        return tuple(int(number) for number in re.findall(r"\d{1,18}", self.stem))
 
     @property
     def rest(self) -> str:

@@ -1,5 +1,6 @@
 """Text tables: CSV and its relatives, and the text format of Axon (ATF)."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ def open_atf(path: Path, choices: Choices) -> Iterator[Source]:
     """
     with path.open("rb") as file:
         lines = [file.readline(2**16).split() for _ in range(2)]
-    if len(lines[1]) < 2 or not all(word.isdigit() for word in lines[1][:2]):
+    if len(lines[1]) < 2 or not all(re.fullmatch(rb"\d{1,9}", word) for word in lines[1][:2]):
         raise LeakyflowError(
             f"{path.name} begins like an Axon text file, but its second line does not say how long its header is. It "
             "is damaged: copy it again from its source."

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from itertools import islice
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = ["Played", "open_played", "played_file", "played_waveform"]
 Played = Callable[[int, int], np.ndarray]
 """Samples of an episode of a channel; raises IndexError where there is none."""
 
+_LINE = 1000  # characters, of two counts
 _FROM_FILE = 2  # nWaveformSource
 _ALL_EPISODES, _SKIPS_FIRST = 0, -1  # lDACFileEpisodeNum; another number is that one episode
 
@@ -143,8 +145,8 @@ def _read_atf(path: Path) -> tuple[np.ndarray, int]:
     with path.open(encoding="latin-1") as file:
         if not file.readline().startswith("ATF"):
             raise LeakyflowError(f"{path.name} must begin with ATF. Copy it again from its source.")
-        n_header, _ = (int(count) for count in file.readline().split()[:2])
-        header = [file.readline() for _ in range(n_header)]
+        n_header, _ = (int(count) for count in file.readline(_LINE).split()[:2])
+        header = list(islice(file, n_header))
         titles = file.readline()
         separator = "\t" if "\t" in titles else ","
         table = pd.read_csv(file, sep=separator, header=None, dtype=np.float64)

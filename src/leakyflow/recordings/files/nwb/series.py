@@ -26,7 +26,7 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
         ['sweep_2', 'sweep_10']
     """
     parts = re.split(r"(\d+)", name)
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
+    return tuple((0, int(part), "") if part.isdecimal() and len(part) < 19 else (1, 0, part) for part in parts if part)
 
 
 def check_data(data: Any, *, name: str, path: Path) -> None:

@@ -122,7 +122,7 @@ def _same_time(path: Path, response: Any, stimulus: Any) -> bool:
 def _same_time_and_name(path: Path, response: Any, stimulus: Any) -> bool:
     """Names that end in the same number: `sweep_3` and `stim_3`."""
     numbers = [re.findall(r"\d+", str(series.name)) for series in (response, stimulus)]
-    same = all(numbers) and int(numbers[0][-1]) == int(numbers[1][-1])
+    same = all(numbers) and numbers[0][-1].lstrip("0") == numbers[1][-1].lstrip("0")
     return same and _same_time(path, response, stimulus)
 
 

@@ -25,6 +25,7 @@ ORDER = (
     "training",
     "diagnostics",
     "exports",
+    "batches",
     "report",
     "cli",
 )

@@ -112,6 +112,8 @@ _HOME = {
     "stimulus_sensitivity": "diagnostics.sensitivity",
     "dt_sensitivity": "diagnostics.sensitivity",
     "prior_sensitivity": "diagnostics.power_scaling",
+    # Many files.
+    "batch": "batches.batch",
     # Other simulators.
     "export": "exports.export",
     "Exported": "exports.export",

@@ -24,7 +24,7 @@ def collect(out: Path) -> pd.DataFrame:
     """
     manifest = Manifest.load(out)
     rows = [row for index in range(manifest.n_shards) if is_done(out, index) for row in rows_of(out, index)]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).convert_dtypes()
     with replacing(out / PARQUET) as scratch:
         table.to_parquet(scratch, index=False)
     with replacing(out / CSV) as scratch:

@@ -30,8 +30,8 @@ def limited(seconds: float) -> Iterator[None]:
 
     timer = threading.Timer(seconds, stop)
     timer.daemon = True
-    timer.start()
     try:
+        timer.start()
         yield
     finally:
         with lock:  # from here on nothing is raised

@@ -1,10 +1,9 @@
 """What is done with each file of a batch."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
 from leakyflow.errors import LeakyflowError
 
@@ -16,7 +15,7 @@ READING = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a shard is made by, beside the files and the network.
 
@@ -28,6 +27,8 @@ class Settings:
         timeout: Seconds that a cell may take.
         channel: As in `read_recording`, like all that follow.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     sweeps: tuple[int, ...] | None = None
     n_draws: int = 1000

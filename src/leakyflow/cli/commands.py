@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import platform
 import warnings
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from leakyflow.cli.console import out
 from leakyflow.cli.errors import one_screen
 from leakyflow.cli.options import examples
 
-__all__ = ["app", "keep_compiled", "main"]
+__all__ = ["app", "main"]
 
 
 class Commands(TyperGroup):
@@ -52,21 +51,7 @@ def main() -> None:
     # Imports and traces make many objects, hardly any of them garbage; to look for it as often as Python does by
     # default takes a tenth of a command's time.
     gc.set_threshold(50_000)
-    keep_compiled()
     app()
-
-
-def keep_compiled() -> None:
-    """Let JAX keep what it compiles from one command to the next, unless the environment says otherwise.
-
-    A folder for each machine: what is compiled for one processor can crash another that shares the home directory.
-    """
-    import platformdirs
-
-    folder = platformdirs.user_cache_path("leakyflow", appauthor=False) / (platform.node() or "here")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def show_version(wanted: bool) -> bool:

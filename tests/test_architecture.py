@@ -13,6 +13,7 @@ PACKAGE = Path(leakyflow.__file__).parent
 ORDER = (
     "errors",
     "cpu",
+    "compilation",
     "files",
     "seeds",
     "revision",
@@ -25,6 +26,7 @@ ORDER = (
     "training",
     "diagnostics",
     "exports",
+    "batches",
     "report",
     "cli",
 )

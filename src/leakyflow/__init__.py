@@ -7,8 +7,12 @@ import importlib
 import os
 from typing import Any
 
+from leakyflow.compilation import keep_compiled
+
 # Keras reads this when it is first imported; JAX is the default even where another backend is installed.
 os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "jax"
+
+keep_compiled()
 
 __version__ = "0.1.0"
 
@@ -112,6 +116,8 @@ _HOME = {
     "stimulus_sensitivity": "diagnostics.sensitivity",
     "dt_sensitivity": "diagnostics.sensitivity",
     "prior_sensitivity": "diagnostics.power_scaling",
+    # Many files.
+    "batch": "batches.batch",
     # Other simulators.
     "export": "exports.export",
     "Exported": "exports.export",

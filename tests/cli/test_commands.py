@@ -1,15 +1,12 @@
-"""All commands: help, examples, what is kept between them."""
+"""All commands: help and examples."""
 
-import os
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import typer.main
 
 from leakyflow import __version__, cli
-from leakyflow.cli.commands import keep_compiled
 from tests.cli.terminal import leakyflow_
 from tests.fresh import run_python
 
@@ -62,14 +59,3 @@ def test_version_is_shown():
 
 def test_no_command_shows_help():
     assert "Examples" in leakyflow_().stdout + leakyflow_().stderr
-
-
-def test_what_is_compiled_is_kept_for_this_machine_unless_told_otherwise(monkeypatch):
-    for name in [name for name in os.environ if name.startswith(("JAX_COMPILATION", "JAX_PERSISTENT"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "7")
-    keep_compiled()
-    assert Path(os.environ["JAX_COMPILATION_CACHE_DIR"]).parent.name == "leakyflow"
-    assert os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] == "7"
-    for name in [name for name in os.environ if name.startswith(("JAX_COMPILATION", "JAX_PERSISTENT"))]:
-        monkeypatch.delenv(name)

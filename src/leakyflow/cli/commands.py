@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import platform
 import warnings
 from typing import Annotated, Any
 
@@ -11,12 +10,12 @@ import typer
 from typer.core import TyperGroup
 
 from leakyflow import __version__
-from leakyflow.cli import diagnosis, exporting, inference, presets, training
+from leakyflow.cli import diagnosis, exporting, inference, many, presets, training
 from leakyflow.cli.console import out
 from leakyflow.cli.errors import one_screen
 from leakyflow.cli.options import examples
 
-__all__ = ["app", "keep_compiled", "main"]
+__all__ = ["app", "main"]
 
 
 class Commands(TyperGroup):
@@ -37,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples("run", "presets", "infer cell.abf --sweep 3"),
 )
-for part in (training, diagnosis, inference, exporting, presets):
+for part in (training, diagnosis, inference, many, exporting, presets):
     app.add_typer(part.commands)
 
 
@@ -52,21 +51,7 @@ def main() -> None:
     # Imports and traces make many objects, hardly any of them garbage; to look for it as often as Python does by
     # default takes a tenth of a command's time.
     gc.set_threshold(50_000)
-    keep_compiled()
     app()
-
-
-def keep_compiled() -> None:
-    """Let JAX keep what it compiles from one command to the next, unless the environment says otherwise.
-
-    A folder for each machine: what is compiled for one processor can crash another that shares the home directory.
-    """
-    import platformdirs
-
-    folder = platformdirs.user_cache_path("leakyflow", appauthor=False) / (platform.node() or "here")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def show_version(wanted: bool) -> bool:

@@ -16,8 +16,8 @@ commands = group()
 @commands.command(
     epilog=examples(
         "export posteriors/cell_sweep3.nc --to brian2",
-        "export posteriors/cell_sweep3.nc --to nest --n 100 --out network/cells.json --without threshold_noise",
-        "export posteriors/cell_sweep3.nc --to neuroml --without threshold_noise --without membrane_noise",
+        "export cell.nc --to brian2 --n 100 --out network/cells.json",
+        "export cell.nc --to nest --without threshold_noise",
     )
 )
 def export(

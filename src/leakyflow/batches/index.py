@@ -1,0 +1,59 @@
+"""A page of all cells that opens from disk: a table that sorts, with a small picture of each."""
+
+import html
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from leakyflow.batches.manifest import Manifest
+from leakyflow.neuron.parameters import UNITS
+
+__all__ = ["page"]
+
+HEAD = ("", "file", "status", "sweeps", "spikes", "typical (p)", "k-hat")
+TEMPLATE = Path(__file__).with_name("index.html")
+
+
+def page(table: pd.DataFrame, manifest: Manifest) -> str:
+    """The page, in itself but for pictures and draws."""
+    names = [name for name in UNITS if f"{name}_mean" in table]
+    counts = table["status"].value_counts()
+    head = [*HEAD, *(f"{name} ({UNITS[name]})" for name in names)]
+    said = {
+        "TITLE": f"{len(table)} of {len(manifest.files)} cells",
+        "COUNTS": ", ".join(f"{n} {status}" for status, n in counts.items()),
+        "ABOUT": f"{manifest.folder}, by the network {manifest.network}, leakyflow {manifest.versions['leakyflow']}",
+        "HEAD": "".join(f"<th>{html.escape(name)}</th>" for name in head),
+        "ROWS": "\n".join(_row(row, names) for row in table.to_dict("records")),
+    }
+    text = TEMPLATE.read_text(encoding="utf-8")
+    for name, value in said.items():
+        text = text.replace(f"{{{{{name}}}}}", value if name in ("HEAD", "ROWS") else html.escape(value))
+    return text
+
+
+def _row(row: Mapping[Any, Any], names: list[str]) -> str:
+    return f"<tr class={row['status']}>{''.join(_cells(row, names))}</tr>"
+
+
+def _cells(row: Mapping[Any, Any], names: list[str]) -> Iterator[str]:
+    file = html.escape(str(row["file"]))
+    if row["status"] != "ok":
+        yield f"<td></td><td>{file}</td><td>{html.escape(row['status'])}</td>"
+        yield f"<td colspan={4 + len(names)}>{html.escape(row['error'])}</td>"
+        return
+    yield f'<td><img loading="lazy" src="{html.escape(row["picture"])}" alt=""></td>'
+    yield f'<td><a href="{html.escape(row["draws"])}">{file}</a></td><td>ok</td>'
+    yield _number(row["n_sweeps"], "d") + _number(row["n_spikes"], "d")
+    yield _number(row["p_typical"], ".2g", title=str(row["verdict"])) + _number(row["k_hat"], ".2f")
+    for name in names:
+        mean, sd = row[f"{name}_mean"], row[f"{name}_sd"]
+        yield f"<td data-value={mean:.8g}>{mean:.4g} <small>± {sd:.2g}</small></td>"
+
+
+def _number(value: Any, form: str, *, title: str = "") -> str:
+    shown = "" if pd.isna(value) else format(int(value) if form == "d" else float(value), form)
+    told = f' title="{html.escape(title)}"' if title else ""
+    return f'<td data-value="{"" if pd.isna(value) else value}"{told}>{shown}</td>'

@@ -1,0 +1,65 @@
+"""What is done with each file of a batch."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
+
+from leakyflow.errors import LeakyflowError
+
+__all__ = ["Settings"]
+
+READING = (
+    *("channel", "current", "columns", "units", "dt_file", "step"),
+    *("start", "stop", "t_ref", "spike_slope", "spike_height"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a shard is made by, beside the files and the network.
+
+    Attributes:
+        sweeps: Numbers of the sweeps of each file; None takes all that hold current clamp.
+        n_draws: Posterior draws of each cell.
+        seed: Of the draws.
+        correct: Whether draws are corrected by the likelihood.
+        timeout: Seconds that a cell may take.
+        channel: As in `read_recording`, like all that follow.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    sweeps: tuple[int, ...] | None = None
+    n_draws: int = 1000
+    seed: int = 0
+    correct: bool = True
+    timeout: float = 600.0
+    channel: int | str | None = None
+    current: str | None = None
+    columns: str | None = None
+    units: str | None = None
+    dt_file: float | None = None
+    step: str | None = None
+    start: float | None = None
+    stop: float | None = None
+    t_ref: float | None = None
+    spike_slope: float | None = None
+    spike_height: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in {"n_draws": 1, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise LeakyflowError(f"`{name}` must be at least {least}, got {getattr(self, name)}.", argument=name)
+        if not self.timeout > 0:
+            raise LeakyflowError(f"`timeout` must be positive, got {self.timeout} s.", argument="timeout")
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How files are read."""
+        return {name: getattr(self, name) for name in READING}
+
+    def differing(self, other: "Settings") -> dict[str, tuple[Any, Any]]:
+        """What differs between two of them, by name."""
+        mine, its = asdict(self), asdict(other)
+        return {name: (mine[name], its[name]) for name in mine if mine[name] != its[name]}

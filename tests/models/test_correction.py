@@ -2,14 +2,18 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from leakyflow.likelihood.gauss_newton import scored_modes
 from leakyflow.likelihood.log_likelihood import log_likelihood
+from leakyflow.likelihood.normal import LOG_SQRT_2PI
 from leakyflow.likelihood.prepare import prepare
 from leakyflow.likelihood.reference import Populations
+from leakyflow.likelihood.scanned import Scanned
 from leakyflow.models.correction import (
     DEFENSIVE_SHARE,
     DEFENSIVE_SPREAD,
     _of_populations,
     as_amortized,
+    checked,
     corrected,
     defensive,
     efficiency,
@@ -18,8 +22,11 @@ from leakyflow.models.correction import (
     resample,
 )
 from leakyflow.recordings.batch import Batch
-from leakyflow.simulator.distributions import Uniform
-from leakyflow.simulator.prior import Prior
+from leakyflow.seeds import stream
+from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
+from leakyflow.simulator.prior import Prior, ReadOff
+from leakyflow.simulator.simulate import simulate
+from leakyflow.simulator.stimuli import square
 from tests.cases import NEURON, recorded
 from tests.likelihood.exact import LINEAR, V_REST, Posterior, agree, linear_posterior, quadrature, shrunk, silent
 
@@ -441,3 +448,51 @@ def test_hopeless_draws_of_a_scan_are_replaced_by_those_of_a_search(scanned):
     assert agree(values, scanned, ess=min(row["ess"], N_DRAWS))
     assert row["log_evidence"] == pytest.approx(scanned.log_evidence, abs=0.3)
     assert not agree(V_REST.mean + V_REST.sd * z[0, :, 0], scanned, ess=N_DRAWS)
+
+
+NOISY = Prior(
+    {
+        "tau": LogNormal(median=20.0, sigma=0.6),
+        "V_rest": Normal(mean=-68.0, sd=6.0),
+        "C": LogNormal(median=100.0, sigma=0.6),
+        "V_th": -45.0,
+        "V_reset": -58.0,
+        "t_ref": 3.0,
+        "current_noise": ReadOff(LogNormal(median=6.0, sigma=0.4)),
+        "current_noise_tau": 5.0,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def read_off_target() -> Scanned:
+    """Two recordings whose noise is read off the rest."""
+    stimulus = square(amplitude=60.0, onset=60.0, duration=100.0, t_max=180.0, dt=0.2)
+    return Scanned.of(simulate(NOISY.sample(2, seed=3), stimulus, seed=4), NOISY)
+
+
+def laplace_draws(target: Scanned, shift: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of a normal approximation, a little too wide and moved by so many SDs, and their log densities."""
+    modes, rng = scored_modes(target), np.random.default_rng(1)
+    root = 1.3 * np.linalg.cholesky(modes.covariance)
+    latent = rng.standard_normal((2, 500, target.prior.n_inferred))
+    z = modes.centre[:, None] + np.einsum("nij,ndj->ndi", root, latent + shift)
+    log_q = -0.5 * (latent**2).sum(-1) - np.linalg.slogdet(root)[1][:, None] - latent.shape[-1] * LOG_SQRT_2PI
+    return z, log_q
+
+
+def test_where_noises_are_read_off_the_networks_draws_are_checked_and_left_as_they_are(read_off_target):
+    z, log_q = laplace_draws(read_off_target, 0.0)
+    out, rows = checked(read_off_target, z, log_q, seeds=[stream(0, "correction", i) for i in range(2)])
+    np.testing.assert_array_equal(out, z)
+    assert all(row["method"] == "amortized" and row["reliable"] and row["k_hat"] < 0.7 for row in rows)
+
+
+def test_where_the_network_missed_a_search_finds_the_posterior(read_off_target):
+    z, log_q = laplace_draws(read_off_target, 12.0)
+    out, rows = checked(read_off_target, z, log_q, seeds=[stream(0, "correction", i) for i in range(2)])
+    modes = scored_modes(read_off_target)
+    sd = np.sqrt(np.einsum("nii->ni", modes.covariance))
+    assert (np.abs(z.mean(1) - modes.centre) > 5.0 * sd).any(1).all()
+    assert (np.abs(out.mean(1) - modes.centre) < sd).all()
+    assert all(row["method"] == "search" and row["reliable"] and row["k_hat"] > 0.7 for row in rows)

@@ -26,7 +26,7 @@ DEFENSIVE_SHARE, DEFENSIVE_SPREAD = 0.2, 1.75
 SPREAD, SHARE = 2.0, 0.5
 # Of amortized scores that say where the posterior may be, for the prior has nothing beyond.
 FARTHEST_SCORE = 10.0
-# Effective share of draws that are only checked, below which the network missed the posterior: such draws are wider than
+# Effective share of draws that are only checked, below which the network missed the posterior: they are wider than
 # what they are held against, and that alone costs most of it.
 LEAST_EFFICIENCY = 0.005
 # Samplers at a time, each of which has particles of its own in memory.

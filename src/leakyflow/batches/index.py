@@ -42,7 +42,7 @@ def _cells(row: Mapping[Any, Any], names: list[str]) -> Iterator[str]:
     file = html.escape(str(row["file"]))
     if row["status"] != "ok":
         yield f"<td></td><td>{file}</td><td>{html.escape(row['status'])}</td>"
-        yield f"<td colspan={4 + len(names)}>{html.escape(row['error'])}</td>"
+        yield f'<td data-value="" colspan={4 + len(names)}>{html.escape(row["error"])}</td>'
         return
     yield f'<td><img loading="lazy" src="{html.escape(row["picture"])}" alt=""></td>'
     yield f'<td><a href="{html.escape(row["draws"])}">{file}</a></td><td>ok</td>'

@@ -42,7 +42,9 @@ from typing import Any
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results" / "fuzz.json"
-GIB, SECONDS, WALL = 2**30, 20.0, 120.0
+GIB = 2**30
+SECONDS, WALL = 20.0, 900.0  # of processor time; on the clock, which on a busy machine runs ahead
+COMMAND = 60.0  # seconds of processor time that a command may take, which also loads, compiles and draws
 ADDRESS_SPACE, RENEWED = 6 * GIB, 4 * GIB  # at which a process is ended, and at which it is begun anew
 EVERY = 25  # inputs, of which one is given to the command line
 ASIDE = ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect")
@@ -71,6 +73,7 @@ def forbid() -> dict[str, bool]:
 
 def outcome(use: Any, folder: Path) -> tuple[str, str, bytes]:
     """Its class, what was said, and the digest of the answer."""
+    from leakyflow.cli.errors import is_ours
     from leakyflow.errors import LeakyflowError
 
     try:
@@ -78,7 +81,7 @@ def outcome(use: Any, folder: Path) -> tuple[str, str, bytes]:
     except LeakyflowError as error:
         return "refused", str(error), b""
     except OSError as error:
-        return ("refused" if error.errno is not None else "exception"), where(error), b""
+        return ("refused" if error.errno is not None or is_ours(error) else "exception"), where(error), b""
     except MemoryError as error:
         return "memory", where(error), b""
     except Executed as error:
@@ -187,7 +190,10 @@ class Worker:
         while (line := self._line(1.0)) is None:
             if self.process.poll() is not None:
                 return self._lost(request, "crash", f"status {self.process.returncode}")
-            if self._processor_time() - spent > SECONDS or time.monotonic() - began > WALL:
+            if (
+                self._processor_time() - spent > SECONDS + COMMAND * request["command"]
+                or time.monotonic() - began > WALL
+            ):
                 self.stop()
                 return self._lost(request, "hang", f"{time.monotonic() - began:.0f} s")
         return json.loads(line)

@@ -27,7 +27,7 @@ def page_of(posterior, verdict=TYPICAL, **changes):
 def test_the_page_holds_the_very_numbers_of_the_draws(tiny_run, tmp_path):
     draws, page = page_of(tiny_run.posterior)
     summary = draws.summary().loc["V_rest"]
-    assert f"{summary['mean']:.{n_decimals(summary['sd'])}f}".replace("-", "−") in page.body
+    assert f"{summary['mean']:.{n_decimals(summary['sd'])}f}".replace("-", "−") in page.body.replace("\\", "")
     html = page.write_html(tmp_path / "a.html").read_text()
     assert html.count("<figure") == 2
     for words in ("leakyflow infer cell.abf --report", "50 % of simulations", "bayesflow", "mean subthreshold voltage"):

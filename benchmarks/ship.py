@@ -38,16 +38,18 @@ def main() -> None:
     """Ship one run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a finished and diagnosed run of a preset")
-    run = parser.parse_args().run
+    parser.add_argument("--n", type=int, default=N_HELD_OUT, help="held-out recordings")
+    given = parser.parse_args()
+    run, n = given.run, given.n
     record, config, posterior = read_record(run), lf.load_config(run / CONFIG), lf.load_posterior(run)
     if record["state"] != "finished" or config.hash != lf.load_config(config.name).hash:
         parser.error(f"{run} must be a finished run of the preset `{config.name}` as it is now.")
     untrained = Posterior(Network(config.network, config.simulator, seed=config.training.seed), name="untrained")
-    loss, other = (density(tried, N_HELD_OUT, HELD_OUT_SEED) for tried in (posterior, untrained))
+    loss, other = (density(tried, n, HELD_OUT_SEED) for tried in (posterior, untrained))
     # Recording by recording, within a nat: what training has brought, little of which is luck.
     gain = np.clip(other - loss, -1.0, 1.0)
     record["config"] = config.hash  # the same settings, whatever form an earlier version wrote them in
-    record["held_out"] = {"nll": float(loss.mean()), "sd": float(loss.std()), "n": N_HELD_OUT, "seed": HELD_OUT_SEED}
+    record["held_out"] = {"nll": float(loss.mean()), "sd": float(loss.std()), "n": n, "seed": HELD_OUT_SEED}
     record["held_out"] |= {"gain": float(gain.mean()), "gain_sd": float(gain.std())}
     folder = SHIPPED / config.name
     (folder / DIAGNOSTICS).mkdir(parents=True, exist_ok=True)

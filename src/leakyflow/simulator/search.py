@@ -21,7 +21,7 @@ STEP, RAMP = (0.1, 0.3), 0.4
 # ms after the first spike of the ramp for which the sweep goes on.
 AFTER_SPIKE = 30.0
 # mV: currents that move the voltage by less, or by more, are no unit, whatever the ramp showed.
-LEAST, MOST = 8.0, 50.0
+LEAST, MOST = 8.0, 35.0
 LEAST_RESISTANCE = 0.01  # GOhm
 
 
@@ -37,10 +37,10 @@ class Search:
         alike: Correlation between the sweeps of a cell of what each has for itself and is read off (scope "sweep").
     """
 
-    share: Number = Field(default=0.75, ge=0, le=1)
+    share: Number = Field(default=0.85, ge=0, le=1)
     step: Argument = Uniform(low=-60.0, high=-10.0)
     top: Argument = LogNormal(median=500.0, sigma=0.3)
-    unit: Distribution = LogNormal(median=110.0, sigma=0.6)
+    unit: Distribution = LogNormal(median=90.0, sigma=0.5)
     alike: Number = Field(default=0.95, ge=0, le=1)
 
     def current(self, scores: Float[np.ndarray, " score"], n_time: int) -> Float32[np.ndarray, " time"]:

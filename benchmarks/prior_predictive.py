@@ -58,7 +58,9 @@ def main() -> None:
         "share like cells": {name: round(share, 3) for name, share in found.like_cells.items()},
         "simulated": {name: quantiles(values) for name, values in found.cells.items()},
         "real": {name: {key: round(value, 3) for key, value in own.items()} for name, own in real.items()},
-        "silent sweeps": {kind: round(own.silent, 3) for kind, own in zip(found.stimuli, found.by_stimulus, strict=True)},
+        "silent sweeps": {
+            kind: round(own.silent, 3) for kind, own in zip(found.stimuli, found.by_stimulus, strict=True)
+        },
     }
     (RESULTS / "prior_predictive.json").write_text(json.dumps(result, indent=2).replace("NaN", "null") + "\n")
     print(json.dumps(result, indent=2))

@@ -32,15 +32,15 @@ class CellFeature(NamedTuple):
 
 # The ranges hold nearly all of 645 mouse cortical cells and leave room for other neurons.
 CELL_FEATURES = {
-    "V_rest": CellFeature("voltage before the stimulus (mV)", -95.0, -40.0),
+    "V_rest": CellFeature("V before the stimulus (mV)", -95.0, -40.0),
     "resistance": CellFeature("input resistance (MOhm)", 20.0, 1500.0),
     "sag": CellFeature("sag ratio", -0.05, 0.6),
     "rheobase": CellFeature("rheobase (pA)", 2.0, 1000.0),
     "rate": CellFeature("highest rate in a step (Hz)", 1.0, 150.0),
     "adaptation": CellFeature("adaptation index", -0.1, 0.4),
-    "isi_cv": CellFeature("CV of the intervals in a step", 0.0, 1.0),
-    "lowest": CellFeature("lowest voltage (mV)", -140.0, -45.0),
-    "highest": CellFeature("highest voltage below a spike (mV)", -75.0, 0.0),
+    "isi_cv": CellFeature("CV of intervals in a step", 0.0, 1.0),
+    "lowest": CellFeature("lowest V (mV)", -140.0, -45.0),
+    "highest": CellFeature("highest V, spikes aside (mV)", -75.0, 0.0),
 }
 STILL = 1.0  # pA by which a current differs where it differs
 SHORTEST_STEP = 50.0  # ms

@@ -140,7 +140,7 @@ def _give(
     plan: Plan,
     cell: int,
     unit: float,
-    places: Int[np.ndarray, " sweep"],
+    places: Int[np.ndarray, " place"],
     sweep: Int[np.ndarray, " sweep"],
     out: Sweeps,
     seed: int,
@@ -167,7 +167,7 @@ def _simulated(
     return simulate_traces(own, I, config.dt, seed=seed, index=cell[rows] * STREAMS + sweep[rows])
 
 
-def _fill(out: Sweeps, places: Int[np.ndarray, " sweep"], I: np.ndarray, traces: Traces, n_samples: np.ndarray) -> None:
+def _fill(out: Sweeps, places: Int[np.ndarray, " place"], I: np.ndarray, traces: Traces, n_samples: np.ndarray) -> None:
     """Write sweeps to their places, zero where they are padded."""
     padding = np.arange(I.shape[1]) >= n_samples[:, None]
     out.n_samples[places] = n_samples

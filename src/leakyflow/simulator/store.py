@@ -75,12 +75,16 @@ class Header:
         rows = min(n, self.chunk)
         traces = {name: Layout(dtype, (n, n_time), (rows, n_time)) for name, dtype in TRACES.items()}
         cells = {} if self.plan is None else {"cell": Layout(np.int32, (n,), (rows,))}
-        return traces | cells | {
-            "n_samples": Layout(np.int32, (n,), (rows,)),
-            "stimulus": Layout(np.int32, (n,), (rows,)),
-            "parameters": Layout(np.float64, (n, n_columns), (rows, n_columns)),
-            "done": Layout(np.bool_, (self.n_chunks,), (1,)),
-        }
+        return (
+            traces
+            | cells
+            | {
+                "n_samples": Layout(np.int32, (n,), (rows,)),
+                "stimulus": Layout(np.int32, (n,), (rows,)),
+                "parameters": Layout(np.float64, (n, n_columns), (rows, n_columns)),
+                "done": Layout(np.bool_, (self.n_chunks,), (1,)),
+            }
+        )
 
 
 class Layout(NamedTuple):

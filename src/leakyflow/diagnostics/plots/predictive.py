@@ -86,8 +86,8 @@ def plot_cell_activity(
     """
     with new_figure(width=PAGE, height=5.5) as figure:
         grid = figure.add_gridspec(3, 3)
-        for cell, (name, feature) in zip(grid, CELL_FEATURES.items(), strict=True):
-            axes = figure.add_subplot(cell)
+        for i, (name, feature) in enumerate(CELL_FEATURES.items()):
+            axes = figure.add_subplot(grid[i // 3, i % 3])
             shown = simulated[name][np.isfinite(simulated[name])]
             ends = np.append(np.quantile(shown, [0.005, 0.995]) if len(shown) else [], real[name])
             bins = np.linspace(np.nanmin(ends), np.nanmax(ends) + 1e-6, 40)

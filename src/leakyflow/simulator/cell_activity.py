@@ -30,7 +30,8 @@ class CellFeature(NamedTuple):
     high: float
 
 
-# The ranges hold nearly all of 645 mouse cortical cells and leave room for other neurons.
+# Ranges set by hand, wide, around the percentiles that Teeter et al. publish and the cells of our own recordings: to
+# tell what no neuron does, not what is rare.
 CELL_FEATURES = {
     "V_rest": CellFeature("V before the stimulus (mV)", -95.0, -40.0),
     "resistance": CellFeature("input resistance (MOhm)", 20.0, 1500.0),

@@ -388,7 +388,7 @@ def _times(onset_fraction: float, duration_fraction: float, n_time: int, dt: flo
     return {"onset": start * dt, "duration": n_on * dt, "t_max": n_time * dt, "dt": dt}
 
 
-def argument_value(argument: Argument, score: float | Float[np.ndarray, " draw"]) -> float | Float[np.ndarray, " draw"]:
+def argument_value(argument: Argument, score: float | Float[np.ndarray, "*draw"]) -> float | Float[np.ndarray, "*draw"]:
     """The value of an argument that has this normal score; a number is itself."""
     return argument.from_unconstrained(score) if isinstance(argument, AbstractDistribution) else argument
 

@@ -10,6 +10,8 @@ from leakyflow.errors import LeakyflowError
 from leakyflow.simulator.distributions import Number
 from leakyflow.simulator.grid import n_steps
 from leakyflow.simulator.prior import Prior
+from leakyflow.simulator.protocols import Protocol
+from leakyflow.simulator.search import Search
 from leakyflow.simulator.stimulus_prior import StimulusPrior
 
 __all__ = ["SHORTEST", "SimulatorConfig"]
@@ -28,17 +30,22 @@ class SimulatorConfig:
         dt: Sampling interval, from 0.001 to 10 ms.
         duration: Shortest and longest recording, in ms; durations are uniform between them, on the grid.
         prior: Of the parameters.
-        stimuli: Priors of the injected current, drawn in proportion to their weights.
+        stimuli: Priors of the injected current of single recordings, drawn in proportion to their weights.
+        protocols: Instead of `stimuli`: what cells of many sweeps are given, drawn in proportion to their weights.
+        search: How the currents of protocols are scaled; `Search()` when None.
 
     Raises:
-        ValueError: If a duration is off the grid or shorter than 100 ms, they are out of order, or a recording
-            would have more than 524,288 samples.
+        ValueError: If a duration is off the grid or shorter than 100 ms, they are out of order, a recording would have
+            more than 524,288 samples, or there are neither stimuli nor protocols, or both.
     """
 
     dt: Number = Field(ge=FINEST, le=COARSEST)
     duration: tuple[Number, Number]
     prior: Prior
-    stimuli: tuple[StimulusPrior, ...] = Field(min_length=1)
+    stimuli: tuple[StimulusPrior, ...] = ()
+    # None, so that a configuration without them is what it was before there were any.
+    protocols: tuple[Protocol, ...] | None = None
+    search: Search | None = None
 
     @field_validator("duration", mode="before")
     @classmethod
@@ -59,7 +66,27 @@ class SimulatorConfig:
                 f"A recording must have at most {MOST_SAMPLES:,} samples, got {self.n_time:,}. Shorten `duration`, or "
                 "raise `dt`."
             )
+        if bool(self.stimuli) == bool(self.protocols):
+            raise LeakyflowError(
+                f"Either `stimuli`, of single recordings, or `protocols`, of cells, must be given, got "
+                f"{len(self.stimuli)} and {len(self.protocols or ())}. At least one stimulus prior is needed, or one "
+                "protocol, and not both."
+            )
+        if self.search is not None and not self.protocols:
+            raise LeakyflowError("`search` belongs to protocols, got it without any. Leave it out.")
         return self
+
+    @property
+    def search_or_default(self) -> Search:
+        """How the currents of protocols are scaled."""
+        return self.search or Search()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Name of each stimulus prior, or of each protocol."""
+        if self.protocols:
+            return tuple(protocol.name for protocol in self.protocols)
+        return tuple(prior.waveform for prior in self.stimuli)
 
     @property
     def n_time(self) -> int:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int, Int32
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.files import claiming
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
+from leakyflow.simulator.cells import simulate_sweeps, sweep_parameters
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.simulate import check_parameters, check_seed, simulate_traces
 from leakyflow.simulator.stimulus_prior import draw_stimuli
@@ -47,12 +48,16 @@ class HasSimulator(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Simulated recordings and the parameters behind them.
+    """Simulated recordings, or cells of many sweeps, and the parameters behind them.
+
+    Where the configuration has protocols it is a dataset of cells: its length is their number, slices count them, and
+    their sweeps are the rows of its arrays, one cell after the other.
 
     Attributes:
         header: What they were drawn from.
-        group: The arrays `V`, `I`, `spikes` and `refractory` of shape (dataset, time), `n_samples` and
-            `stimulus` of shape (dataset,), and `parameters` of shape (dataset, parameter).
+        group: The arrays `V`, `I`, `spikes` and `refractory` of shape (row, time), `n_samples` and
+            `stimulus` of shape (row,), `parameters` of shape (row, parameter), and `cell`, of shape (row,), where there
+            are protocols.
         path: Of the folder; None in memory.
     """
 
@@ -73,30 +78,61 @@ class Dataset:
     def __len__(self) -> int:
         return self.header.n
 
+    @property
+    def n_sweeps(self) -> Int[np.ndarray, " dataset"]:
+        """Sweeps of each cell; 1 throughout where each recording is one of its own."""
+        return np.ones(len(self), int) if self.header.plan is None else self.header.plan.n_sweeps
+
     def parameters(self, rows: slice = slice(None)) -> Parameters:
-        """Parameters of some or all recordings; arrays of shape (dataset,), float64."""
-        columns = self._read("parameters", rows).T
+        """Parameters of some or all recordings or cells; arrays of shape (dataset,), float64.
+
+        What each sweep of a cell has for itself (scope "sweep") is that of its first one.
+        """
+        of_sweeps, n_sweeps = self.sweep_parameters(rows), self.n_sweeps[rows]
+        return of_sweeps.map(lambda value: value[np.cumsum(n_sweeps) - n_sweeps])
+
+    def sweep_parameters(self, rows: slice = slice(None)) -> Parameters:
+        """Parameters of each sweep of some or all cells; arrays of shape (sweep,), float64."""
+        columns = self._read("parameters", self._sweeps(rows)).T
         return Parameters(**dict(zip(self.header.parameters, columns, strict=True)))
 
-    def stimulus(self, rows: slice = slice(None)) -> Int32[np.ndarray, " dataset"]:
-        """Place of each recording's stimulus prior in `config.stimuli`."""
-        return self._read("stimulus", rows)
+    def stimulus(self, rows: slice = slice(None)) -> Int32[np.ndarray, " sweep"]:
+        """Place of each sweep's stimulus prior in `config.stimuli`, or of its protocol in `config.protocols`."""
+        return self._read("stimulus", self._sweeps(rows))
 
     def recordings(self, rows: slice = slice(None)) -> Batch:
-        """Some or all recordings. All of a large dataset may not fit in memory: use `chunks`."""
-        traces: dict[str, Any] = {name: self._read(name, rows) for name in TRACES}
-        return Batch(
-            **traces,
-            n_samples=self._read("n_samples", rows),
-            dt=self.config.dt,
-            names=tuple(f"simulation {i}" for i in range(*rows.indices(len(self)))),
-        )
+        """Some or all recordings, or all sweeps of some or all cells.
+
+        All of a large dataset may not fit in memory: use `chunks`.
+        """
+        sweeps, numbers = self._sweeps(rows), range(*rows.indices(len(self)))
+        traces: dict[str, Any] = {name: self._read(name, sweeps) for name in TRACES}
+        names = tuple(f"simulation {i}" for i in numbers)
+        if self.header.plan is not None:
+            cell = np.repeat(np.arange(len(numbers)), self.n_sweeps[rows])
+            number = self.header.plan.sweep[sweeps]
+            traces |= {"cell": cell, "cell_names": names}
+            names = tuple(f"{names[i]}, sweep {sweep}" for i, sweep in zip(cell, number, strict=True))
+        return Batch(**traces, n_samples=self._read("n_samples", sweeps), dt=self.config.dt, names=names)
 
     def chunks(self, size: int = CHUNK) -> Iterator[tuple[slice, Batch]]:
-        """Go through the recordings in bounded memory."""
-        for first in range(0, len(self), size):
-            rows = slice(first, min(first + size, len(self)))
+        """Go through the recordings, or cells, in bounded memory."""
+        for rows in self.spans(len(self), size):
             yield rows, self.recordings(rows)
+
+    def spans(self, n: int, size: int = CHUNK) -> list[slice]:
+        """The first n recordings or cells in parts of at most so many sweeps, or of one cell that has more."""
+        ends, spans, first = np.cumsum(self.n_sweeps[:n]), [], 0
+        while first < len(ends):
+            before = int(ends[first - 1]) if first else 0
+            last = max(first + 1, int(np.searchsorted(ends, before + size, side="right")))
+            spans.append(slice(first, last))
+            first = last
+        return spans
+
+    def _sweeps(self, rows: slice) -> slice:
+        """Rows of the arrays that hold some recordings or cells."""
+        return rows if self.header.plan is None else self.header.plan.rows(rows)
 
     def _array(self, name: str) -> "zarr.Array":
         return array_of(self.path, self.header, self.group, name)
@@ -110,12 +146,13 @@ def make_dataset(
 ) -> Dataset:
     """Draw neurons, stimuli and durations from the prior and simulate them.
 
-    Recording i depends on the configuration, the seed and i alone. On disk, the chunks are written one after
+    Where the configuration has protocols, each neuron is a cell of as many sweeps as its protocol has.
+    Recording or cell i depends on the configuration, the seed and i alone. On disk, the chunks are written one after
     the other; called again after an interruption, it continues where it stopped and gives the same bits.
 
     Args:
         config: A `Config`, or anything with a `simulator`.
-        n: Number of recordings.
+        n: Number of recordings, or of cells.
         seed: From 0 to 2^63 - 1.
         out: Zarr folder to write; in memory when None.
         progress: Show a progress bar on the terminal.
@@ -137,11 +174,14 @@ def make_dataset(
         raise LeakyflowError(f"`n` must be positive, got {n}.")
     check_seed(seed)
     simulator = config.simulator
-    parameters, n_samples = simulator.prior.sample(n, seed), simulator.draw_n_samples(n, seed)
+    parameters = simulator.prior.sample(n, seed)
     check_parameters(parameters, simulator.dt)
+    header = Header(simulator=simulator, seed=seed, n=n, chunk=CHUNK)
+    if header.plan is not None:
+        parameters = sweep_parameters(simulator, parameters, header.plan, seed)
     try:
-        dataset = _begun(Header(simulator=simulator, seed=seed, n=n, chunk=CHUNK), None if out is None else Path(out))
-        _write(dataset, parameters, n_samples, progress)
+        dataset = _begun(header, None if out is None else Path(out))
+        _write(dataset, parameters, progress)
     except OSError as error:
         raise OSError(
             error.errno,
@@ -198,53 +238,57 @@ def _begun(header: Header, path: Path | None) -> Dataset:
     return Dataset(found, group, path)
 
 
-def _write(dataset: Dataset, parameters: Parameters, n_samples: np.ndarray, progress: bool) -> None:
+def _write(dataset: Dataset, parameters: Parameters, progress: bool) -> None:
     """Simulate the chunks that are missing. Each is marked as done last, so that a torn one is made again."""
     missing, path = np.flatnonzero(~dataset._read("done", slice(None))), dataset.path
     with claiming(path) if path is not None and len(missing) else nullcontext(False) as alone:
         if path is not None and alone:
             sweep_partial(path)
-        _write_chunks(dataset, missing, parameters, n_samples, progress)
+        _write_chunks(dataset, missing, parameters, progress)
     if path is not None:
         check_complete(path, dataset.header, dataset.group)
 
 
-def _write_chunks(
-    dataset: Dataset, missing: np.ndarray, parameters: Parameters, n_samples: np.ndarray, progress: bool
-) -> None:
-    n, size, done = len(dataset), dataset.header.chunk, dataset._array("done")
+def _write_chunks(dataset: Dataset, missing: np.ndarray, parameters: Parameters, progress: bool) -> None:
+    n, size, done = dataset.header.n_rows, dataset.header.chunk, dataset._array("done")
     starts = {chunk: chunk * size for chunk in missing.tolist()}
+    simulated = _cells if dataset.header.plan is not None else _recordings
     columns = TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, disable=not progress, transient=True) as bar:
         task = bar.add_task("", total=n, completed=n - sum(min(size, n - start) for start in starts.values()))
         for chunk, start in starts.items():
             rows = slice(start, min(start + size, n))
-            block = Parameters(
-                **{name: np.asarray(getattr(parameters, name))[rows] for name in dataset.header.parameters}
-            )
-            _write_chunk(dataset, rows, block, n_samples[rows])
+            _write_chunk(dataset, rows, parameters, simulated(dataset, rows, parameters))
             done[chunk] = True
             bar.advance(task, rows.stop - start)
 
 
-def _write_chunk(dataset: Dataset, rows: slice, parameters: Parameters, n_samples: np.ndarray) -> None:
-    config, index = dataset.config, np.arange(rows.start, rows.stop)
-    I, which = draw_stimuli(
-        config.stimuli,
-        index=index,
-        n_samples=n_samples,
-        n_time=config.n_time,
-        dt=config.dt,
-        seed=dataset.seed,
-    )
-    traces = simulate_traces(parameters, I, config.dt, seed=dataset.seed, index=index)
-    padding = np.arange(config.n_time) >= n_samples[:, None]
-    for name, values in traces._asdict().items():
-        values[padding] = 0
+def _write_chunk(dataset: Dataset, rows: slice, parameters: Parameters, simulated: dict[str, np.ndarray]) -> None:
+    names = dataset.header.parameters
+    columns = np.stack([np.asarray(getattr(parameters, name))[rows] for name in names], axis=-1)
+    for name, values in (simulated | {"parameters": columns}).items():
         dataset._array(name)[rows] = values
-    dataset._array("I")[rows] = I
-    dataset._array("n_samples")[rows] = n_samples
-    dataset._array("stimulus")[rows] = which
-    dataset._array("parameters")[rows] = np.stack(
-        [getattr(parameters, name) for name in dataset.header.parameters], axis=-1
-    )
+
+
+def _recordings(dataset: Dataset, rows: slice, parameters: Parameters) -> dict[str, np.ndarray]:
+    """Recordings that are each of another neuron, with what the arrays hold of them."""
+    config, index = dataset.config, np.arange(rows.start, rows.stop)
+    n_samples = config.draw_n_samples(len(dataset), dataset.seed)[rows]
+    own = parameters.map(lambda value: np.asarray(value)[rows])
+    drawn = {"index": index, "n_samples": n_samples, "n_time": config.n_time, "dt": config.dt, "seed": dataset.seed}
+    I, which = draw_stimuli(config.stimuli, **drawn)
+    traces = simulate_traces(own, I, config.dt, seed=dataset.seed, index=index)
+    padding = np.arange(config.n_time) >= n_samples[:, None]
+    for values in traces:
+        values[padding] = 0
+    return traces._asdict() | {"I": I, "n_samples": n_samples, "stimulus": which}
+
+
+def _cells(dataset: Dataset, rows: slice, parameters: Parameters) -> dict[str, np.ndarray]:
+    """Sweeps of cells, with what the arrays hold of them."""
+    plan = dataset.header.plan
+    assert plan is not None
+    sweeps = simulate_sweeps(dataset.config, parameters, plan, np.arange(rows.start, rows.stop), dataset.seed)
+    cell = plan.cell[rows]
+    own = {"I": sweeps.I, "n_samples": sweeps.n_samples, "stimulus": plan.protocol[cell], "cell": cell}
+    return sweeps.traces._asdict() | own

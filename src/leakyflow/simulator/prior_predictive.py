@@ -1,12 +1,13 @@
 """The prior predictive check: do neurons and stimuli drawn from the prior do what real ones do?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Int32
 
 from leakyflow.recordings.batch import Batch
+from leakyflow.simulator.cell_activity import cell_activity, like_cells
 from leakyflow.simulator.dataset import HasSimulator, make_dataset
 
 __all__ = ["Activity", "PriorPredictive", "prior_predictive"]
@@ -48,12 +49,14 @@ class PriorPredictive:
     Attributes:
         everything: All recordings.
         by_stimulus: Those of each stimulus prior, in the order of the configuration.
-        stimuli: Kind of each stimulus prior.
+        stimuli: Kind of each stimulus prior, or name of each protocol.
         rate: Firing rate of each recording, in Hz.
         lowest: Least subthreshold voltage of each recording, in mV.
         highest: Greatest subthreshold voltage of each recording, in mV.
         stimulus: Place of the stimulus prior of each recording.
-        examples: The first dozen recordings, to look at.
+        examples: The first dozen recordings, or cells, to look at.
+        cells: `CELL_FEATURES` of each cell, where the configuration has protocols.
+        like_cells: Share of the cells in the range of each, and in all of them.
     """
 
     everything: Activity
@@ -64,6 +67,8 @@ class PriorPredictive:
     highest: Float[np.ndarray, " dataset"]
     stimulus: Int32[np.ndarray, " dataset"]
     examples: Batch
+    cells: Mapping[str, Float[np.ndarray, " cell"]] = field(default_factory=dict)
+    like_cells: Mapping[str, float] = field(default_factory=dict)
 
 
 def prior_predictive(config: HasSimulator, *, n: int = 1000, seed: int) -> PriorPredictive:
@@ -73,7 +78,7 @@ def prior_predictive(config: HasSimulator, *, n: int = 1000, seed: int) -> Prior
 
     Args:
         config: A `Config`, or anything with a `simulator`.
-        n: Number of recordings.
+        n: Number of recordings, or of cells where there are protocols.
         seed: From 0 to 2^63 - 1; the recordings are those of `make_dataset` with the same n and seed.
 
     Returns:
@@ -89,22 +94,29 @@ def prior_predictive(config: HasSimulator, *, n: int = 1000, seed: int) -> Prior
         True
     """
     dataset = make_dataset(config, n, seed=seed)
-    parts = [_measure(recordings) for _, recordings in dataset.chunks()]
+    parts, of_cells = [], []
+    for _, recordings in dataset.chunks():
+        parts.append(_measure(recordings))
+        if dataset.config.protocols:
+            of_cells.append(cell_activity(recordings))
     rate, lowest, highest = (np.concatenate(column) for column in zip(*parts, strict=True))
+    cells = {name: np.concatenate([part[name] for part in of_cells]) for name in (of_cells[0] if of_cells else ())}
     stimulus = dataset.stimulus()
 
     def activity(members: Bool[np.ndarray, " dataset"]) -> Activity:
         return _activity(rate[members], lowest[members], highest[members])
 
     return PriorPredictive(
-        everything=activity(np.ones(n, bool)),
-        by_stimulus=tuple(activity(stimulus == place) for place in range(len(dataset.config.stimuli))),
-        stimuli=tuple(prior.waveform for prior in dataset.config.stimuli),
+        everything=activity(np.ones(len(rate), bool)),
+        by_stimulus=tuple(activity(stimulus == place) for place in range(len(dataset.config.kinds))),
+        stimuli=dataset.config.kinds,
         rate=rate,
         lowest=lowest,
         highest=highest,
         stimulus=stimulus,
         examples=dataset.recordings(slice(min(n, N_EXAMPLES))),
+        cells=cells,
+        like_cells=like_cells(cells) if cells else {},
     )
 
 

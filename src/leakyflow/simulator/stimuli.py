@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 from leakyflow.errors import LeakyflowError
 from leakyflow.simulator.grid import n_steps
 
-__all__ = ["Stimulus", "chirp", "from_array", "ornstein_uhlenbeck", "ramp", "sinusoid", "square"]
+__all__ = ["Stimulus", "chirp", "from_array", "modulated_noise", "ornstein_uhlenbeck", "ramp", "sinusoid", "square"]
 
 HZ_TO_PER_MS = 1e-3
 
@@ -269,16 +269,63 @@ def ornstein_uhlenbeck(
         True
     """
     grid = _Grid.of(onset, duration, t_max, dt)
-    if not (sd >= 0 and correlation_time > 0):
-        raise LeakyflowError(
-            f"`sd` must not be negative and `correlation_time` must be positive, got sd={sd} pA, "
-            f"correlation_time={correlation_time} ms."
-        )
-    decay = math.exp(-dt / correlation_time)
-    innovations = np.random.default_rng(seed).standard_normal(grid.n_on)
-    # The first sample is drawn from the stationary law; -expm1 keeps the digits of 1 - decay^2 at small dt.
-    innovations[1:] *= math.sqrt(-math.expm1(-2 * dt / correlation_time))
-    return grid.place(mean + sd * scipy.signal.lfilter([1.0], [1.0, -decay], innovations), holding, "noise")
+    return grid.place(mean + sd * _noise(grid, sd, correlation_time, seed), holding, "noise")
+
+
+def modulated_noise(
+    *,
+    mean: float,
+    sd: float,
+    correlation_time: float,
+    modulation: float,
+    modulation_frequency: float,
+    phase: float = 0.0,
+    seed: int,
+    onset: float,
+    duration: float,
+    t_max: float,
+    dt: float,
+    holding: float = 0.0,
+) -> Stimulus:
+    r"""An Ornstein-Uhlenbeck current whose SD swells and shrinks, as to train a model on all rates of a cell.
+
+    .. math:: I(t) = I_{hold} + A_0 + \sigma \, (1 + m \sin(2 \pi f (t - t_{on}) + \varphi)) \, x(t)
+
+    with the stationary x of `ornstein_uhlenbeck` of SD 1 (Pozzorini et al. 2015, PLoS Computational Biology).
+
+    Args:
+        mean: :math:`A_0`, in pA above the holding current.
+        sd: :math:`\sigma`, in pA; not negative.
+        correlation_time: Of x, in ms.
+        modulation: m, from 0 to 1.
+        modulation_frequency: f, in Hz.
+        phase: :math:`\varphi`, in rad.
+        seed: Not negative; the same seed gives the same current.
+        onset: First moment of the noise, in ms.
+        duration: Length of the noise, in ms.
+        t_max: Length of the stimulus, in ms.
+        dt: Sampling interval, in ms; every time must lie on its grid.
+        holding: Current before, under and after the noise, in pA.
+
+    Returns:
+        Stimulus with `I` of shape (time,), in pA.
+
+    Raises:
+        ValueError: As `ornstein_uhlenbeck`; or if `modulation` is out of range, or the grid is too coarse for the
+            frequency.
+
+    Example:
+        >>> noise = modulated_noise(mean=0.0, sd=20.0, correlation_time=5.0, modulation=1.0, modulation_frequency=1.0,
+        ...     seed=1, onset=0.0, duration=1000.0, t_max=1000.0, dt=0.5)
+        >>> bool(noise.I[:1000].std() > 3 * noise.I[1000:].std())
+        True
+    """
+    grid = _Grid.of(onset, duration, t_max, dt)
+    _check_frequency("modulation_frequency", modulation_frequency, dt)
+    if not 0 <= modulation <= 1:
+        raise LeakyflowError(f"`modulation` must lie between 0 and 1, got {modulation:g}.")
+    swell = 1 + modulation * np.sin(2 * math.pi * HZ_TO_PER_MS * modulation_frequency * grid.t + phase)
+    return grid.place(mean + sd * swell * _noise(grid, sd, correlation_time, seed), holding, "modulated noise")
 
 
 def from_array(I: Sequence[float] | np.ndarray, dt: float, *, name: str = "") -> Stimulus:
@@ -348,3 +395,17 @@ def _check_frequency(name: str, frequency: float, dt: float) -> None:
             f"`{name}` must lie between 0 and {nyquist:g} Hz, half the sampling rate at dt={dt:g} ms, "
             f"got {frequency:g} Hz."
         )
+
+
+def _noise(grid: _Grid, sd: float, correlation_time: float, seed: int) -> Float[np.ndarray, " on"]:
+    """A stationary Ornstein-Uhlenbeck process of SD 1; `sd` is what it will be multiplied by."""
+    if not (sd >= 0 and correlation_time > 0):
+        raise LeakyflowError(
+            f"`sd` must not be negative and `correlation_time` must be positive, got sd={sd} pA, "
+            f"correlation_time={correlation_time} ms."
+        )
+    decay = math.exp(-grid.dt / correlation_time)
+    innovations = np.random.default_rng(seed).standard_normal(grid.n_on)
+    # The first sample is drawn from the stationary law; -expm1 keeps the digits of 1 - decay^2 at small dt.
+    innovations[1:] *= math.sqrt(-math.expm1(-2 * grid.dt / correlation_time))
+    return scipy.signal.lfilter([1.0], [1.0, -decay], innovations)

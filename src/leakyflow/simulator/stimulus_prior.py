@@ -23,13 +23,16 @@ from leakyflow.simulator.grid import n_steps
 
 __all__ = [
     "AbstractStimulusPrior",
+    "Argument",
     "ArrayPrior",
     "ChirpPrior",
+    "ModulatedNoisePrior",
     "OrnsteinUhlenbeckPrior",
     "RampPrior",
     "SinusoidPrior",
     "SquarePrior",
     "StimulusPrior",
+    "argument_value",
     "draw_stimuli",
 ]
 
@@ -47,6 +50,8 @@ RANGES = {
     "stop_frequency": (0.0, math.inf),
     "sd": (0.0, math.inf),
     "correlation_time": (0.0, math.inf),
+    "modulation": (0.0, 1.0),
+    "modulation_frequency": (0.0, math.inf),
 }
 
 
@@ -117,7 +122,7 @@ class AbstractStimulusPrior(ABC):
         """
         names = self.argument_names()
         columns = [
-            np.broadcast_to(_value(getattr(self, name), score), len(scores)).tolist()
+            np.broadcast_to(argument_value(getattr(self, name), score), len(scores)).tolist()
             for name, score in zip(names, scores.T, strict=False)
         ]
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
@@ -212,6 +217,29 @@ class OrnsteinUhlenbeckPrior(AbstractStimulusPrior):
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
+class ModulatedNoisePrior(AbstractStimulusPrior):
+    """Draws the arguments of `modulated_noise`, its seed included; the phase is uniform unless given."""
+
+    waveform: Literal["modulated_noise"] = "modulated_noise"
+    mean: Argument = 0.0
+    sd: Argument
+    correlation_time: Argument
+    modulation: Argument
+    modulation_frequency: Argument
+    phase: Argument = ANY_PHASE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.correlation_time == 0:
+            raise LeakyflowError(
+                "`correlation_time` must be positive, got 0 ms. The shortest that is resolved is about dt."
+            )
+
+    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
+        return stimuli.modulated_noise(**arguments, **times, seed=seed)
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
 class ArrayPrior(AbstractStimulusPrior):
     """Draws a stretch of a given current, scaled.
 
@@ -250,7 +278,7 @@ class ArrayPrior(AbstractStimulusPrior):
 
 
 StimulusPrior = Annotated[
-    SquarePrior | SinusoidPrior | RampPrior | ChirpPrior | OrnsteinUhlenbeckPrior | ArrayPrior,
+    SquarePrior | SinusoidPrior | RampPrior | ChirpPrior | OrnsteinUhlenbeckPrior | ModulatedNoisePrior | ArrayPrior,
     Field(discriminator="waveform"),
 ]
 
@@ -360,7 +388,8 @@ def _times(onset_fraction: float, duration_fraction: float, n_time: int, dt: flo
     return {"onset": start * dt, "duration": n_on * dt, "t_max": n_time * dt, "dt": dt}
 
 
-def _value(argument: Argument, score: Float[np.ndarray, " draw"]) -> float | Float[np.ndarray, " draw"]:
+def argument_value(argument: Argument, score: float | Float[np.ndarray, "*draw"]) -> float | Float[np.ndarray, "*draw"]:
+    """The value of an argument that has this normal score; a number is itself."""
     return argument.from_unconstrained(score) if isinstance(argument, AbstractDistribution) else argument
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
@@ -13,6 +14,7 @@ from leakyflow.errors import LeakyflowError
 from leakyflow.files import creating
 from leakyflow.revision import outdated, revisions
 from leakyflow.schema import LARGEST, check_finite, reading
+from leakyflow.simulator.cells import Plan, draw_cells
 from leakyflow.simulator.config import SimulatorConfig
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Header:
     Attributes:
         simulator: Prior, stimuli, durations and sampling interval.
         seed: Of everything random.
-        n: Recordings.
+        n: Recordings, or cells where there are protocols.
         chunk: Recordings that are written together.
         format: Of the folder.
         revisions: Of the formulas.
@@ -54,19 +56,35 @@ class Header:
     @property
     def n_chunks(self) -> int:
         """Blocks of recordings that are written together."""
-        return -(-self.n // self.chunk)
+        return -(-self.n_rows // self.chunk)
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """Which rows belong to which cell; None where each row is a recording of its own."""
+        return draw_cells(self.simulator, self.n, self.seed) if self.simulator.protocols else None
+
+    @property
+    def n_rows(self) -> int:
+        """Recordings, or sweeps of all cells."""
+        return self.n if self.plan is None else int(self.plan.n_sweeps.sum())
 
     @property
     def layout(self) -> dict[str, "Layout"]:
         """What each array must be."""
-        n, rows, n_time, n_columns = self.n, min(self.n, self.chunk), self.simulator.n_time, len(self.parameters)
+        n, n_time, n_columns = self.n_rows, self.simulator.n_time, len(self.parameters)
+        rows = min(n, self.chunk)
         traces = {name: Layout(dtype, (n, n_time), (rows, n_time)) for name, dtype in TRACES.items()}
-        return traces | {
-            "n_samples": Layout(np.int32, (n,), (rows,)),
-            "stimulus": Layout(np.int32, (n,), (rows,)),
-            "parameters": Layout(np.float64, (n, n_columns), (rows, n_columns)),
-            "done": Layout(np.bool_, (self.n_chunks,), (1,)),
-        }
+        cells = {} if self.plan is None else {"cell": Layout(np.int32, (n,), (rows,))}
+        return (
+            traces
+            | cells
+            | {
+                "n_samples": Layout(np.int32, (n,), (rows,)),
+                "stimulus": Layout(np.int32, (n,), (rows,)),
+                "parameters": Layout(np.float64, (n, n_columns), (rows, n_columns)),
+                "done": Layout(np.bool_, (self.n_chunks,), (1,)),
+            }
+        )
 
 
 class Layout(NamedTuple):
@@ -203,10 +221,10 @@ def read(path: Path | None, header: Header, group: "zarr.Group", name: str, rows
         ValueError: If the block that holds them is damaged, or its numbers cannot be.
     """
     array, place = array_of(path, header, group, name), _place(path)
-    with reading(place, f"`{name}` of {rows.start or 0} to {rows.stop or header.n}", CURE):
+    with reading(place, f"`{name}` of {rows.start or 0} to {rows.stop or header.n_rows}", CURE):
         values = np.asarray(array[rows])
     check_finite(place, name, values, cure=CURE)
-    least, most = {"n_samples": (1, header.simulator.n_time), "stimulus": (0, len(header.simulator.stimuli) - 1)}.get(
+    least, most = {"n_samples": (1, header.simulator.n_time), "stimulus": (0, len(header.simulator.kinds) - 1)}.get(
         name, (None, None)
     )
     if least is not None and len(values) and not least <= values.min() <= values.max() <= most:

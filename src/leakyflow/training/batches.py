@@ -13,7 +13,7 @@ from leakyflow.models.network import Network
 from leakyflow.models.summary import trace_channels
 from leakyflow.recordings.batch import Batch
 from leakyflow.seeds import stream
-from leakyflow.simulator.dataset import CHUNK, Dataset
+from leakyflow.simulator.dataset import Dataset
 from leakyflow.training.steps import TrainingBatch
 
 __all__ = ["Examples", "prepare", "training_batches"]
@@ -77,8 +77,7 @@ def prepare(network: Network, dataset: Dataset, *, n: int, progress: bool = Fals
     """
     z = network.simulator.prior.to_unconstrained(dataset.parameters(slice(n)))
     w, parts = [], []
-    for first in track(range(0, n, CHUNK), "summarizing", transient=True, disable=not progress):
-        rows = slice(first, min(first + CHUNK, n))
+    for rows in track(dataset.spans(n), "summarizing", transient=True, disable=not progress):
         features = network.features(dataset.recordings(rows))
         local, log_det = to_local(features.local, z[rows][:, None])
         bad = ~np.isfinite(log_det)

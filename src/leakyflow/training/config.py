@@ -18,6 +18,8 @@ from leakyflow.models.config import NetworkConfig
 from leakyflow.schema import LARGEST
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.distributions import Distribution
+from leakyflow.simulator.protocols import Protocol
+from leakyflow.simulator.search import Search
 from leakyflow.simulator.stimulus_prior import StimulusPrior
 from leakyflow.training.toml import read_tables, shown
 
@@ -121,7 +123,7 @@ def presets() -> tuple[str, ...]:
 
     Example:
         >>> presets()
-        ('lif', 'lstm', 'quick', 'standard')
+        ('cell', 'lif', 'lstm', 'quick', 'standard')
     """
     folder = resources.files("leakyflow.training") / "presets"
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
@@ -203,7 +205,7 @@ def _explain(problem: Any) -> str:
 def _known_keys() -> tuple[str, ...]:
     """Every key that a configuration can hold."""
     kinds = (*get_args(get_args(Distribution)[0]), *get_args(get_args(StimulusPrior)[0]))
-    todo, keys = [Config, *kinds], set()
+    todo, keys = [Config, Protocol, Search, *kinds], set()
     while todo:
         for field in fields(todo.pop()):
             keys.add(field.name)

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from leakyflow.diagnostics.plots.style import BLACK, BLUE, ORANGE, PAGE, new_figure, new_panels
 from leakyflow.diagnostics.predictive import SMALL
 from leakyflow.recordings.recording import Recording
+from leakyflow.simulator.cell_activity import CELL_FEATURES
 from leakyflow.simulator.prior_predictive import FASTEST, HIGHEST, LOWEST, PriorPredictive
 
-__all__ = ["plot_predictive_p_values", "plot_prior_predictive"]
+__all__ = ["plot_cell_activity", "plot_predictive_p_values", "plot_prior_predictive"]
 
 N_EXAMPLES = 8  # recordings shown of a prior
 
@@ -63,6 +64,41 @@ def plot_prior_predictive(found: PriorPredictive) -> Figure:
             _draw_example(axes, recording, found.stimuli[found.stimulus[i]])
             axes.set(xlim=(0, longest))
             axes.label_outer()
+    return figure
+
+
+def plot_cell_activity(
+    simulated: Mapping[str, np.ndarray], real: Mapping[str, np.ndarray], *, shares: Mapping[str, float]
+) -> Figure:
+    """Draw histograms of what simulated cells do, with a line for each real one.
+
+    Args:
+        simulated: From `cell_activity`; NaN where a cell does not show it.
+        real: The same of real cells.
+        shares: From `like_cells`, of the simulated ones.
+
+    Example:
+        >>> import numpy as np
+        >>> from leakyflow.simulator.cell_activity import CELL_FEATURES, like_cells
+        >>> cells = {name: np.array([-50.0, 0.1, 10.0]) for name in CELL_FEATURES}
+        >>> len(plot_cell_activity(cells, cells, shares=like_cells(cells)).axes)
+        9
+    """
+    with new_figure(width=PAGE, height=5.5) as figure:
+        grid = figure.add_gridspec(3, 3)
+        for i, (name, feature) in enumerate(CELL_FEATURES.items()):
+            axes = figure.add_subplot(grid[i // 3, i % 3])
+            shown = simulated[name][np.isfinite(simulated[name])]
+            ends = np.append(np.quantile(shown, [0.005, 0.995]) if len(shown) else [], real[name])
+            bins = np.linspace(np.nanmin(ends), np.nanmax(ends) + 1e-6, 40)
+            axes.hist(np.clip(shown, bins[0], bins[-1]), bins.tolist(), color=BLUE, alpha=0.75)
+            for value in real[name][np.isfinite(real[name])]:
+                axes.axvline(value, color=ORANGE, linewidth=1.0)
+            for bound in (feature.low, feature.high):
+                if bins[0] < bound < bins[-1]:
+                    axes.axvline(bound, color=BLACK, linewidth=0.8, linestyle="--")
+            axes.set_title(f"{100 * shares[name]:.0f} % of {len(shown)} in range", fontsize=8)
+            axes.set(xlabel=feature.label, ylabel="cells")
     return figure
 
 

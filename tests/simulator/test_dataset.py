@@ -352,7 +352,8 @@ def test_simulations_by_other_formulas_are_neither_read_nor_continued(finished, 
 def test_a_block_of_recordings_that_cannot_be_held_is_refused_before_any_is_made(tmp_path):
     with pytest.raises(LeakyflowError, match=r"must need at most 2,147,483,648 bytes, got .*Shorten `duration`"):
         create(
-            tmp_path / "data", Header(simulator=config(dt=0.001, duration=(100.0, 1e6)).simulator, seed=1, n=9, chunk=9)
+            tmp_path / "data",
+            Header(simulator=config(dt=0.001, duration=(100.0, 500.0)).simulator, seed=1, n=2000, chunk=2000),
         )
     assert list(tmp_path.iterdir()) == []
 

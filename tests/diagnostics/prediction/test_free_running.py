@@ -50,6 +50,13 @@ def test_each_draw_and_each_sweep_is_predicted_by_itself():
             np.testing.assert_allclose(V[i, j, : sweep.n_samples], alone[0], atol=1e-5)
 
 
+def test_sweeps_may_have_neurons_of_their_own():
+    cell = Cell([simulate(QUIET, step(amplitude), seed=1) for amplitude in (50.0, 350.0)])
+    V = free_running(QUIET.replace(tau=np.array([[10.0, 17.0], [30.0, 20.0]])), cell)
+    for tau, i, j in ((10.0, 0, 0), (17.0, 0, 1), (20.0, 1, 1)):
+        np.testing.assert_allclose(V[i, j], free_running(QUIET.replace(tau=tau), cell[j])[0], atol=1e-5)
+
+
 def test_more_draws_than_are_stepped_together_are_predicted(monkeypatch):
     recording = simulate(QUIET, step(), seed=1)
     neurons = QUIET.replace(tau=np.linspace(10.0, 30.0, 7))

@@ -35,7 +35,8 @@ def free_running(
     refractory period, as what is recorded does; mechanisms see its own voltage and the recorded spikes.
 
     Args:
-        parameters: Of one neuron (numbers) or of many (arrays of shape (draw,); numbers are shared).
+        parameters: Of one neuron (numbers) or of many (arrays of shape (draw,), or (draw, sweep) where each sweep has
+            neurons of its own; numbers are shared).
         recordings: Sweeps, with their current and spikes.
 
     Returns:
@@ -52,9 +53,9 @@ def free_running(
     batch = Batch.of(recordings)
     trace, n = trace_of(batch), batch.V.shape[1]
     single = all(np.ndim(value) == 0 for value in parameters.values())
-    n_draws = max(np.size(value) for value in parameters.values())
+    n_draws = max(len(np.atleast_1d(value)) for value in parameters.values())
     size = max(1, SIDE_BY_SIDE // len(batch))
-    arrays = parameters.map(lambda value: np.broadcast_to(np.asarray(value, np.float64), (n_draws,))[:, None])
+    arrays = parameters.map(partial(_of_sweeps, n_draws))
     out = np.empty((n_draws, len(batch), n), np.float32)
     for part in (slice(first, first + size) for first in range(0, n_draws, size)):
         own = arrays.map(itemgetter(part))
@@ -63,10 +64,16 @@ def free_running(
     return out[0] if single else out
 
 
+def _of_sweeps(n_draws: int, value: Values) -> Float[np.ndarray, "draw _"]:
+    array = np.asarray(value, np.float64)
+    return array if array.ndim == 2 else np.broadcast_to(array, (n_draws,))[:, None]
+
+
 @partial(jax.jit, compiler_options={"xla_cpu_multi_thread_eigen": False})
 def _run(p: Parameters, trace: Trace) -> Float[Array, "time draw sweep"]:
     membrane = Membrane.of(p, trace.dt)
-    full = partial(jnp.broadcast_to, shape=jnp.broadcast_shapes(jnp.shape(p.tau), trace.y.shape[1:]))
+    shape = jnp.broadcast_shapes(*(jnp.shape(value) for value in p.values()), trace.y.shape[1:])
+    full = partial(jnp.broadcast_to, shape=shape)
     first = membrane.rest(full(trace.I[0]))
     begun = jax.tree.map(full, (first, membrane.start(first)))
 

@@ -27,8 +27,8 @@ def moved(cell):
 def test_draws_are_those_of_the_other_sweeps(cell, moved, k):
     refitted = reference_posterior(Cell([s for i, s in enumerate(cell) if i != k]), PRIOR, n_draws=1000, seed=0)
     for i, name in enumerate(PRIOR.inferred):
-        # One step is not all of the way: half an SD.
-        assert moved[:, k, i].mean() == pytest.approx(refitted[name].mean(), abs=0.5 * refitted[name].std()), name
+        # One step is not all of the way, which is four SDs for the sweep that differs.
+        assert moved[:, k, i].mean() == pytest.approx(refitted[name].mean(), abs=refitted[name].std()), name
 
 
 def test_the_sweep_that_differs_had_pulled_them(cell, moved):

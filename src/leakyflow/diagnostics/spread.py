@@ -22,7 +22,7 @@ from leakyflow.recordings.cell import Cell
 from leakyflow.seeds import stream
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["Spread", "between", "between_sweeps"]
+__all__ = ["Spread", "between", "between_sweeps", "each_alone"]
 
 # Sweeps that must tell of a parameter, and the share of the prior's variance that one may leave to tell of it.
 LEAST_SWEEPS, MOST_LEFT = 3, 0.5
@@ -108,15 +108,22 @@ def between_sweeps(cell: Cell, draws: Draws, prior: Prior) -> Spread:
     n = prior.n_inferred
     if len(cell) < LEAST_SWEEPS:
         return Spread(names=prior.inferred, between=np.full(n, np.nan), n_sweeps=np.zeros(n, int))
-    together = Scanned.of(Batch.of(cell), prior)
-    centre = prior.scores(draws.array)[0].mean(0)
-    alone = Scanned(
-        prior, together.trace, together.read_off, np.arange(len(cell)), np.tile(centre, (len(cell), 1))
-    )  # with the noises of the cell
-    modes = scored_modes(alone)
+    modes = scored_modes(each_alone(cell, prior, prior.scores(draws.array)[0].mean(0)))
     variance = np.einsum("nii->ni", modes.covariance)
     sds, counts = zip(*(_of_one(modes.centre[:, i], variance[:, i]) for i in range(n)), strict=True)
     return Spread(names=prior.inferred, between=np.array(sds), n_sweeps=np.array(counts))
+
+
+def each_alone(cell: Cell, prior: Prior, z: Float64[np.ndarray, " param"]) -> Scanned:
+    """The target of each sweep of a cell by itself, with the noises of the cell.
+
+    Args:
+        cell: With its sweeps.
+        prior: What is inferred.
+        z: Scores near which it may be.
+    """
+    together = Scanned.of(Batch.of(cell), prior)
+    return replace(together, cell=np.arange(len(cell)), start=np.tile(z, (len(cell), 1)))
 
 
 def _of_one(centre: Float64[np.ndarray, " sweep"], variance: Float64[np.ndarray, " sweep"]) -> tuple[float, int]:

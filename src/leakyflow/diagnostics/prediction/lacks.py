@@ -16,28 +16,22 @@ AFTER, ADDING, SLOW = 30.0, 200.0, 100.0
 LEAST_SHARE = 0.05
 SIZE = 0.95  # quantile of a pattern's absolute values that is its size
 
-PATTERNS = {
-    "after_spikes": ("V lies {} after spikes", "higher", "lower"),
-    "adding_up": ("V lies {} the more spikes there were", "higher", "lower"),
-    "sag": ("under steps V {} with time", "moves on", "sags back"),
-    "rectification": ("far from rest V is {}", "further out", "less far out"),
-    "drift": ("V {} from sweep to sweep", "rises", "falls"),
-}
+PATTERNS = ("after_spikes", "adding_up", "sag", "rectification")
 
 
 class Lack(NamedTuple):
     """A pattern in the errors."""
 
     name: str
-    size: float  # mV, signed: positive where the recorded voltage is higher, further out, or rises
+    size: float  # mV, signed: positive where the recorded voltage is higher, or further from rest
     share: float  # of the errors' variance that it explains by itself
 
 
 def lacks_of(prediction: Prediction) -> tuple[Lack, ...]:
     """Named patterns in the errors of all sweeps, those that explain most first.
 
-    Each is what a mechanism of another model would add: currents after spikes, sag, a conductance that changes with
-    the voltage, a drift of the resting potential. They overlap, and each is asked by itself.
+    Each is what a mechanism of another model would add: a current after spikes, one that adds up over spikes, one that
+    follows the voltage (sag), a conductance that changes with it. They overlap, and each is asked by itself.
 
     Args:
         prediction: Of a cell.
@@ -71,26 +65,21 @@ def lacks_of(prediction: Prediction) -> tuple[Lack, ...]:
 def _columns(prediction: Prediction) -> dict[str, list[Float64[np.ndarray, " _"]]]:
     """Each pattern at the samples that count."""
     columns: dict[str, list[np.ndarray]] = {name: [] for name in PATTERNS}
-    n = len(prediction.cell)
-    for k, (sweep, V) in enumerate(zip(prediction.cell, prediction.V, strict=True)):
+    for sweep, V in zip(prediction.cell, prediction.V, strict=True):
         d = V.astype(np.float64) - float(V[0])
         spikes = sweep.spikes.astype(np.float64)
         own = {
             "after_spikes": _decaying(spikes, AFTER / sweep.dt),
             "adding_up": _decaying(spikes, ADDING / sweep.dt),
-            "sag": np.sign(d) * np.abs(_averaged(np.abs(d), SLOW / sweep.dt)),
+            # Against the voltage at first, and with it later: what settles in between is the resistance's.
+            "sag": (1.0 - np.exp(-sweep.dt / SLOW)) * _decaying(d, SLOW / sweep.dt) - d / 2.0,
             "rectification": d * np.abs(d),
-            "drift": np.full(len(d), 2.0 * k / max(n - 1, 1) - 1.0 if n > 1 else 0.0),
         }
         for name, x in own.items():
             columns[name].append(x[sweep.free])
     return columns
 
 
-def _decaying(spikes: Float64[np.ndarray, " time"], tau: float) -> Float64[np.ndarray, " time"]:
-    return scipy.signal.lfilter([1.0], [1.0, -np.exp(-1.0 / tau)], spikes)
-
-
-def _averaged(x: Float64[np.ndarray, " time"], tau: float) -> Float64[np.ndarray, " time"]:
-    decay = np.exp(-1.0 / tau)
-    return scipy.signal.lfilter([1.0 - decay], [1.0, -decay], x)
+def _decaying(x: Float64[np.ndarray, " time"], tau: float) -> Float64[np.ndarray, " time"]:
+    """Sum of the past, forgotten over tau samples."""
+    return scipy.signal.lfilter([1.0], [1.0, -np.exp(-1.0 / tau)], x)

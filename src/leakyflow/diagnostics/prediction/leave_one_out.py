@@ -8,11 +8,10 @@ curvature that the sweep itself has there; the draws move with it.
 import numpy as np
 from jaxtyping import Float64
 
+from leakyflow.diagnostics.spread import each_alone
 from leakyflow.likelihood.draws import Draws
 from leakyflow.likelihood.gauss_newton import slopes
 from leakyflow.likelihood.laplace import LARGEST
-from leakyflow.likelihood.scanned import Scanned
-from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.cell import Cell
 from leakyflow.simulator.prior import Prior
 
@@ -41,7 +40,7 @@ def without_own_sweep(cell: Cell, draws: Draws, prior: Prior) -> Float64[np.ndar
     """
     z, _ = prior.scores(draws.array)
     centre = z.mean(axis=0)
-    slope, curvature = slopes(Scanned.of(Batch.of(cell), prior), centre)
+    slope, curvature = slopes(each_alone(cell, prior, centre))
     others = curvature.sum(axis=0) + np.eye(len(centre)) - curvature
     moved = np.linalg.solve(others, -slope[..., None])[..., 0]
     return np.asarray(prior.natural(np.clip(z[:, None] + moved, -LARGEST, LARGEST)))

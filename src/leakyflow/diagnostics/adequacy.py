@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from leakyflow.diagnostics.conflict import Conflict, prior_conflicts
-from leakyflow.diagnostics.hold_out import HoldOut, parted
+from leakyflow.diagnostics.hold_out import HoldOut, kept_back, parted
 from leakyflow.diagnostics.prediction.lacks import Lack, lacks_of
 from leakyflow.diagnostics.prediction.measured import Prediction, measure_prediction
 from leakyflow.diagnostics.spread import Spread, between_sweeps
@@ -120,10 +120,11 @@ def adequacy_of(
         (True, (), 'seen')
     """
     whole = as_cell(cell)
-    used, unseen = parted(whole, hold_out)
+    held = kept_back(len(whole)) if hold_out == "auto" else hold_out
+    used, _ = parted(whole, held)
     if draws is None:
         draws = posterior.sample(used[0] if len(used) == 1 else used, n_draws=n_draws, seed=seed)
-    prediction = measure_prediction(draws, posterior.prior, used, unseen, seed=seed)
+    prediction = measure_prediction(draws, posterior.prior, whole, held, seed=seed)
     typical, untold = check_cell(posterior, used, typicality)
     return Adequacy(
         used=used,

@@ -31,9 +31,7 @@ def knowing(n_draws: int = 60, **changed: float) -> Draws:
 
 
 def measured(draws: Draws, found=None):
-    found = sweeps() if found is None else found
-    used = Cell([s for i, s in enumerate(found) if i not in HELD], name="cell")
-    return measure_prediction(draws, PRIOR, used, Cell([found[i] for i in HELD]))
+    return measure_prediction(draws, PRIOR, Cell(sweeps() if found is None else found, name="cell"), HELD)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +41,7 @@ def right():
 
 def test_the_neuron_itself_predicts_what_it_did(right):
     assert right.how == "kept back"
-    assert right.scored == [4, 5]
+    assert right.scored == [1, 4]
     # Of the variance of a step of 9 mV, noise of the membrane and of the reset is the rest.
     assert right.eps_V > 0.8
     assert 0.75 < right.coverage <= 1.0
@@ -88,7 +86,7 @@ def test_sweeps_that_were_all_used_are_left_out_in_turn():
 def test_firing_rates_are_by_current(right):
     curve = right.f_I
     np.testing.assert_allclose(curve.current, AMPLITUDES)
-    np.testing.assert_array_equal(curve.scored, [i in HELD for i in range(6)])
+    np.testing.assert_array_equal(curve.unseen, [i in HELD for i in range(6)])
     by_hand = [s.spikes[100:850].sum() / 0.15 for s in sweeps()]
     np.testing.assert_allclose(curve.recorded, by_hand)
     assert (curve.predicted[0] <= curve.predicted[2]).all()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32, Float64
 
+from leakyflow.diagnostics.hold_out import parted
 from leakyflow.diagnostics.prediction.error_band import ErrorBand, cross_validated_share
 from leakyflow.diagnostics.prediction.free_running import free_running
 from leakyflow.diagnostics.prediction.leave_one_out import without_own_sweep
@@ -38,7 +39,7 @@ class FICurve(NamedTuple):
     current: Float64[np.ndarray, " sweep"]  # pA
     recorded: Float64[np.ndarray, " sweep"]  # Hz
     predicted: Float64[np.ndarray, "3 sweep"]  # 5 %, 50 % and 95 % quantiles, Hz
-    scored: Bool[np.ndarray, " sweep"]  # whether a sweep had no part in the inference
+    unseen: Bool[np.ndarray, " sweep"]  # True of sweeps that had no part in the inference
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -146,8 +147,7 @@ class Prediction:
         order = np.argsort(window.current, kind="stable")
         recorded = rate([sweep.t[sweep.spikes] for sweep in self.cell])
         predicted = np.stack([np.quantile(rate(trains), TAILS) for trains in self.trains], axis=1)
-        scored = np.isin(np.arange(len(self.cell)), self.scored)
-        return FICurve(window.current[order], recorded[order], predicted[:, order], scored[order])
+        return FICurve(window.current[order], recorded[order], predicted[:, order], self.unseen[order])
 
     def _explained(self, sweeps: list[int]) -> float:
         own = [self.cell[k] for k in sweeps]
@@ -155,41 +155,49 @@ class Prediction:
 
 
 def measure_prediction(
-    draws: Draws, prior: Prior, used: Cell, unseen: Cell | None = None, *, n_draws: int = N_SIMULATED, seed: int = 0
+    draws: Draws,
+    prior: Prior,
+    cell: Cell,
+    hold_out: Sequence[int] = (),
+    *,
+    n_draws: int = N_SIMULATED,
+    seed: int = 0,
 ) -> Prediction:
     """Predict sweeps that were kept back from the inference, and those that were used by what the others say.
 
     Args:
         draws: From the posterior of the sweeps used.
         prior: Of the draws.
-        used: Sweeps that the inference had.
-        unseen: Sweeps that it had not, of the same cell.
+        cell: All sweeps.
+        hold_out: Places of those that the inference did not have.
         n_draws: Neurons that are simulated, at most as many as there are draws.
         seed: Of their noise.
 
     Raises:
-        LeakyflowError: If the draws are of many cells, or do not say what is known of the neuron besides.
+        LeakyflowError: If the draws are of many cells, or do not say what is known of the neuron besides; or if all
+            sweeps were kept back.
 
     Example:
         >>> import leakyflow as lf
         >>> prior = lf.load_config("standard").simulator.prior
         >>> neuron = prior.sample(1, seed=1).map(lambda value: value[0])
         >>> steps = [lf.square(amplitude=I, onset=20.0, duration=60.0, t_max=100.0, dt=0.2) for I in (-60.0, 40.0)]
-        >>> sweeps = [lf.simulate(neuron, step, seed=i) for i, step in enumerate(steps)]
-        >>> draws = lf.reference_posterior(sweeps[0], prior, n_draws=200, seed=0)
-        >>> prediction = measure_prediction(draws, prior, Cell(sweeps[:1]), Cell(sweeps[1:]))
+        >>> cell = Cell([lf.simulate(neuron, step, seed=i) for i, step in enumerate(steps)])
+        >>> draws = lf.reference_posterior(cell[0], prior, n_draws=200, seed=0)
+        >>> prediction = measure_prediction(draws, prior, cell, [1])
         >>> prediction.how, int(prediction.table.spikes_predicted.iloc[1])
         ('kept back', 0)
     """
-    V = list(_predicted_by_others(draws, prior, used))
-    if unseen is not None:
-        V += list(free_running(drawn_neurons(draws, N_DRAWS), unseen).mean(axis=0))
-    sweeps = [*used, *([] if unseen is None else unseen)]
+    used, kept = parted(cell, hold_out)
+    unseen = np.isin(np.arange(len(cell)), list(hold_out))
+    by_others = iter(_predicted_by_others(draws, prior, used))
+    afresh = iter([] if kept is None else free_running(drawn_neurons(draws, N_DRAWS), kept).mean(axis=0))
+    V = [next(afresh if new else by_others) for new in unseen]
     return Prediction(
-        cell=Cell(sweeps, name=used.name),
-        unseen=np.arange(len(sweeps)) >= len(used),
-        V=tuple(own[: sweep.n_samples] for own, sweep in zip(V, sweeps, strict=True)),
-        trains=_simulated(drawn_neurons(draws, n_draws), sweeps, seed),
+        cell=cell,
+        unseen=unseen,
+        V=tuple(own[: sweep.n_samples] for own, sweep in zip(V, cell, strict=True)),
+        trains=_simulated(drawn_neurons(draws, n_draws), cell, seed),
     )
 
 
@@ -201,12 +209,12 @@ def _predicted_by_others(draws: Draws, prior: Prior, used: Cell) -> Float32[np.n
     return free_running(neurons, used).mean(axis=0)
 
 
-def _simulated(neurons: Parameters, sweeps: Sequence, seed: int) -> tuple[Trains, ...]:
+def _simulated(neurons: Parameters, cell: Cell, seed: int) -> tuple[Trains, ...]:
     """Spikes of all neurons under the current of each sweep."""
     n = np.size(neurons.tau)
     arrays = neurons.map(lambda value: np.broadcast_to(np.asarray(value, np.float64), (n,)))
     trains = []
-    for k, sweep in enumerate(sweeps):
+    for k, sweep in enumerate(cell):
         I = np.broadcast_to(sweep.I, (n, sweep.n_samples))
         spikes = simulate_traces(arrays, I, sweep.dt, seed=seed, index=k * n + np.arange(n)).spikes
         trains.append(tuple(np.flatnonzero(row) * sweep.dt for row in spikes))

@@ -111,4 +111,9 @@ def held_places(hold_out: str, numbers: Sequence[int]) -> list[int]:
             f"separated by commas, got {wrong[0]!r}.",
             argument="hold_out",
         )
+    if len(set(said)) == len(numbers):
+        raise LeakyflowError(
+            f"`hold_out` must leave a sweep to infer from, got all {len(numbers)}. Keep fewer back.",
+            argument="hold_out",
+        )
     return [list(numbers).index(int(word)) for word in said]

@@ -1,5 +1,7 @@
 """The figure of a cell: all sweeps with what is predicted of them, firing rates, and the posterior."""
 
+import re
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -52,9 +54,9 @@ def plot_cell(prediction: Prediction, draws: Draws, prior: Prior, spread: Spread
     curve = prediction.f_I
     n_right = -(-len(draws.names) // 2) + (2 if curve is not None else 0)
     with new_figure(width=WIDTH, height=max(4.2, ROW * max(n_rows, n_right))) as figure:
-        left, right = figure.add_gridspec(1, 2, width_ratios=[2.2, 1.0])
-        _draw_sweeps(figure, left.subgridspec(n_rows, n_columns), prediction, n_columns)
-        _draw_right(figure, right, prediction, draws, prior, spread)
+        columns = figure.add_gridspec(1, 2, width_ratios=[2.2, 1.0])
+        _draw_sweeps(figure, columns[0].subgridspec(n_rows, n_columns), prediction, n_columns)
+        _draw_right(figure, columns[1], prediction, draws, prior, spread)
         figure.suptitle(prediction.cell.name, fontsize=10, x=0.01, ha="left")
     return figure
 
@@ -71,14 +73,18 @@ def _draw_sweeps(figure: Figure, grid: GridSpecBase, prediction: Prediction, n_c
             axes.set_ylabel("V (mV)")
         if k + n_columns >= n:
             axes.set_xlabel("time (ms)")
+    if first is not None:
+        handles, names = first.get_legend_handles_labels()
+        figure.legend(handles, names, loc="upper right", ncols=3)
 
 
 def _draw_sweep(axes: Axes, prediction: Prediction, k: int) -> None:
     sweep, V, half = prediction.cell[k], prediction.V[k], prediction.band.half_width
     shown = slice(None, None, max(1, sweep.n_samples // MOST_POINTS))
-    axes.fill_between(sweep.t[shown], (V - half)[shown], (V + half)[shown], color=BLUE, alpha=0.25, linewidth=0)
-    axes.plot(sweep.t[shown], V[shown], color=BLUE, linewidth=0.7)
-    axes.plot(sweep.t[shown], sweep.V[shown], color=BLACK, linewidth=0.6)
+    low, high = (V - half)[shown], (V + half)[shown]
+    axes.fill_between(sweep.t[shown], low, high, color=BLUE, alpha=0.25, linewidth=0, label="90 % band")
+    axes.plot(sweep.t[shown], V[shown], color=BLUE, linewidth=0.7, label="predicted, recorded spikes given")
+    axes.plot(sweep.t[shown], sweep.V[shown], color=BLACK, linewidth=0.6, label="recorded")
     top = max(float(own.V.max()) for own in prediction.cell) + 2.0 * TICK
     trains = list(prediction.trains[k][:N_RASTER])
     offsets = [top + TICK * (i + 1) for i in range(len(trains))]
@@ -91,8 +97,9 @@ def _draw_sweep(axes: Axes, prediction: Prediction, k: int) -> None:
         linewidths=0.6,
     )
     row = prediction.table.iloc[k]
-    number = sweep.name.rsplit(" ", 1)[-1] if sweep.name[-1:].isdigit() else str(k)
-    title = f"{number}{' (kept back)' if row.unseen else ''}: {row.spikes} spikes, predicted {row.spikes_predicted}"
+    numbered = re.search(r"sweep (\d+)", sweep.name)
+    named = f"sweep {numbered[1] if numbered else k}{' (kept back)' if row.unseen else ''}"
+    title = f"{named}: {row.spikes} spike{'s' if row.spikes != 1 else ''}, predicted {row.spikes_predicted}"
     axes.set_title(title, fontsize=7.5, color=ORANGE if row.unseen else BLACK, pad=2.0)
 
 
@@ -101,7 +108,7 @@ def _draw_right(
 ) -> None:  # type: ignore[no-untyped-def]
     n = -(-len(draws.names) // 2)
     curve = prediction.f_I
-    rows = cell.subgridspec(n + (2 if curve is not None else 0), 2)
+    rows = place.subgridspec(n + (2 if curve is not None else 0), 2)
     if curve is not None:
         _draw_curve(figure.add_subplot(rows[:2, :]), curve)
     wide = None if spread is None or not np.any(np.nan_to_num(spread.between)) else spread.widened(draws, prior)

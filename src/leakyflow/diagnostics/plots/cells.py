@@ -104,8 +104,8 @@ def _draw_sweep(axes: Axes, prediction: Prediction, k: int) -> None:
 
 
 def _draw_right(
-    figure: Figure, cell, prediction: Prediction, draws: Draws, prior: Prior, spread: Spread | None
-) -> None:  # type: ignore[no-untyped-def]
+    figure: Figure, place: SubplotSpec, prediction: Prediction, draws: Draws, prior: Prior, spread: Spread | None
+) -> None:
     n = -(-len(draws.names) // 2)
     curve = prediction.f_I
     rows = place.subgridspec(n + (2 if curve is not None else 0), 2)

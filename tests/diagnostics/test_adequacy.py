@@ -31,9 +31,11 @@ def voltage(k: int) -> np.ndarray:
     return -70.0 + (10.0 + k) * (1.0 - np.exp(-np.maximum(t - 20.0, 0.0) / 15.0))
 
 
-def predicted(
-    error=lambda k: 0.3 * np.random.default_rng(k).standard_normal(N), extra: int = 0, unseen=(1,)
-) -> Prediction:
+def error_of(k: int, sd: float = 0.3) -> np.ndarray:
+    return sd * np.random.default_rng(k).standard_normal(N)
+
+
+def predicted(error=error_of, extra: int = 0, unseen=(1,)) -> Prediction:
     """Sweeps that are predicted but for an error, with so many spikes too many."""
     cell = Cell([recorded(voltage(k) + error(k), 100.0, spikes=SPIKES[k], n_ref=10) for k in range(4)], name="cell")
     train = [np.append(sweep.t[sweep.spikes], 190.0 + np.arange(extra)) for sweep in cell]
@@ -73,7 +75,7 @@ def slow(k: int) -> np.ndarray:
         (predicted(), None, "adequate", "Adequate."),
         (predicted(extra=3), ODD, "wrong", "it fires otherwise"),
         (predicted(lambda k: 8.0 * np.sin(np.arange(N) / 30.0)), ODD, "wrong", "its voltage is another"),
-        (predicted(lambda k: noise(k, 8.0)), LIKE, "vague", "little to predict"),
+        (predicted(lambda k: error_of(k, 8.0)), LIKE, "vague", "little to predict"),
     ],
     ids=["exact", "atypical", "not asked", "spikes", "voltage", "noise"],
 )

@@ -5,7 +5,7 @@ import re
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpecBase
+from matplotlib.gridspec import GridSpecBase, SubplotSpec
 
 from leakyflow.diagnostics.plots.posteriors import draw_marginal
 from leakyflow.diagnostics.plots.style import BLACK, BLUE, GREY, ORANGE, new_figure

@@ -31,6 +31,8 @@ ORDER = (
     "cli",
 )
 NETWORKS = {"bayesflow", "keras", "tensorflow", "torch"}
+# A method that is a door to a later part: what it calls is imported when it is called.
+DOORS = {("models/posterior.py", "leakyflow.diagnostics.adequacy")}
 FORBIDDEN: dict[str, set[str]] = {
     "recordings": NETWORKS | {"jax", "jaxlib"},
     "simulator": NETWORKS,
@@ -76,6 +78,8 @@ def violations(package: Path) -> list[str]:
                 found.append(f"{part}/{path.name} imports bayesflow: take it from models/backend.py")
             if root == "leakyflow" and "." in name:
                 target = part_of(name)
+                if (path.relative_to(package).as_posix(), name.rsplit(".", 1)[0]) in DOORS:
+                    continue
                 if target in ORDER and ORDER.index(target) > ORDER.index(part):
                     found.append(f"{part}/{path.name} imports {target}")
             elif root == "leakyflow":
@@ -94,6 +98,7 @@ def test_imports_point_one_way():
         ("likelihood/a.py", "def f():\n    import leakyflow.models.flow", "likelihood/a.py imports models"),
         ("simulator/a.py", "from leakyflow import Posterior", "simulator/a.py imports models"),
         ("simulator/a.py", "from leakyflow import training", "simulator/a.py imports training"),
+        ("models/posterior.py", "from leakyflow.diagnostics.sets import Sets", "models/posterior.py imports diagnos"),
         ("training/a.py", "import leakyflow.diagnostics.sbc", "training/a.py imports diagnostics"),
         ("models/a.py", "importlib.import_module('leakyflow.cli')", "models/a.py imports cli"),
         ("models/a.py", "import leakyflow as lf", "models/a.py imports the whole package"),

@@ -94,6 +94,7 @@ _HOME = {
     "plot_sensitivity": "diagnostics.plots.sensitivity",
     "plot_recording_posterior": "diagnostics.plots.recordings",
     "plot_recordings": "diagnostics.plots.recordings",
+    "plot_cell": "diagnostics.plots.cells",
     "plot_typicality": "diagnostics.plots.typicality",
     "save_figure": "diagnostics.plots.style",
     "Diagnosis": "diagnostics.held_out",
@@ -103,6 +104,13 @@ _HOME = {
     "posterior_predictive": "diagnostics.predictive",
     "Verdict": "diagnostics.typicality",
     "Projection": "diagnostics.typicality",
+    "predict": "diagnostics.prediction.predict",
+    "Prediction": "diagnostics.prediction.measured",
+    "measure_prediction": "diagnostics.prediction.measured",
+    "Adequacy": "diagnostics.adequacy",
+    "adequacy_of": "diagnostics.adequacy",
+    "Spread": "diagnostics.spread",
+    "between_sweeps": "diagnostics.spread",
     "Ranks": "diagnostics.calibration",
     "sbc_ranks": "diagnostics.calibration",
     "Recovery": "diagnostics.recovery",
@@ -124,7 +132,7 @@ _HOME = {
     "read_glif": "exports.allen",
     # Pages to read.
     "Page": "report.page",
-    "recording_page": "report.recording",
+    "cell_page": "report.cell",
     "run_page": "report.run",
 }
 

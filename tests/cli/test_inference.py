@@ -64,7 +64,7 @@ def test_infer_gives_a_table_a_figure_and_draws(spiking_cell, tiny_run):
         "pF",
         "refractory for 3 ms",
         "I_pA",
-        "Does the model do what the cell did?",
+        "Does it predict?",
     ):
         assert words in text
     assert sorted(path.name for path in Path("found").iterdir()) == [
@@ -101,27 +101,31 @@ def test_infer_writes_a_page_where_it_is_asked_to(spiking_cell, tiny_run):
     assert "spiking.html" in said(result)
     html = Path("found/spiking.html").read_text()
     assert f"leakyflow infer {spiking_cell} --network {tiny_run.folder} --draws 1000 --seed 3 --report" in html
-    assert "Is it like the simulations?" in html
+    assert "Is the cell this model exactly?" in html
 
 
 def test_infer_takes_sweeps_of_a_real_file(real_recordings, tiny_run):
     file = real_recordings / "steps_171116sh_0018.abf"
     window = ("--sweep", 2, "--sweep", 3, "--start", 1000, "--stop", 1400)
-    result = leakyflow_("infer", file, *window, "--network", tiny_run.folder, "--out", "found")
+    result = leakyflow_("infer", file, *window, "--each", "--network", tiny_run.folder, "--out", "found")
     assert result.exit_code == 0, said(result)
     names = {f"steps_171116sh_0018_sweep{number}_1000-1400ms" for number in (2, 3)}
     assert {path.stem for path in Path("found").iterdir()} == names
     assert "sweep 2, 1000 to 1400 ms" in said(result)
 
 
-def test_infer_says_first_whether_the_recording_is_typical(spiking_cell, tmp_path, tiny_run):
-    typical = leakyflow_("infer", spiking_cell, "--network", tiny_run.folder)
-    assert said(typical).index("Typical (p = 0.") < said(typical).index("mean SD")
+QUESTIONS = ("Are the data sound?", "Are the parameters those", "Does it predict?", "Is the cell this", "On the whole?")
+
+
+def test_infer_answers_in_the_order_in_which_it_matters(spiking_cell, tmp_path, tiny_run):
+    text = said(leakyflow_("infer", spiking_cell, "--network", tiny_run.folder))
+    places = [text.index(words) for words in ("mean SD", *QUESTIONS)]
+    assert places == sorted(places)
+    assert "It could be. Typical (p = 0." in text
     table = rows()
     table[:, 1] += 2.0 * np.sin(2e-3 * np.pi * 50.0 * table[:, 0])
     result = leakyflow_("infer", write_csv(tmp_path / "hum.csv", table), "--network", tiny_run.folder)
-    assert said(result).index("typical (p = 0.0") < said(result).index("mean SD")
-    assert "mistrust what follows" in said(result)
+    assert "No, by a strict test." in said(result)
 
 
 def test_infer_warns_where_the_model_does_something_else(tmp_path, tiny_run):
@@ -130,7 +134,35 @@ def test_infer_warns_where_the_model_does_something_else(tmp_path, tiny_run):
     file = write_csv(tmp_path / "odd.csv", table)
     result = leakyflow_("infer", file, "--network", tiny_run.folder)
     assert result.exit_code == 0, said(result)
-    assert "Does the model do what the cell did? No." in said(result)
+    assert "Does it predict? No." in said(result)
+    assert "On the whole? Wrong." in said(result)
+
+
+def test_infer_takes_all_sweeps_of_a_file_as_one_cell(real_recordings, tiny_run):
+    file = real_recordings / "steps_18711001.abf"
+    window = ("--start", 350, "--stop", 650, "--sweep", 0, "--sweep", 1, "--sweep", 2, "--sweep", 4)
+    result = leakyflow_("infer", file, *window, "--network", tiny_run.folder, "--draws", 200, "--report")
+    assert result.exit_code == 0, said(result)
+    text = said(result)
+    assert "Sweeps used: 0, 1, 4; kept back: 2" in text
+    assert "mean SD between 5 % 95 % unit" in text
+    assert "Of the sweep kept back from the inference it explains" in text
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    stem = "posteriors/steps_18711001_sweep0-1-2-4_350-650ms"
+    html = Path(f"{stem}.html").read_text()
+    assert "--sweep 0 --sweep 1 --sweep 2 --sweep 4" in html
+    assert Path(f"{stem}.png").stat().st_size > 50_000
+
+
+@pytest.mark.parametrize(("hold_out", "words"), [("7", "got '7'"), ("0,1", "must leave a sweep"), ("x", "got 'x'")])
+def test_sweeps_that_cannot_be_kept_back_are_named(real_recordings, hold_out, words):
+    file = real_recordings / "steps_18711001.abf"
+    result = leakyflow_(
+        "infer", file, "--sweep", 0, "--sweep", 1, "--hold-out", hold_out, "--start", 350, "--stop", 650
+    )
+    assert result.exit_code == 1
+    assert words in said(result)
+    assert "--hold-out" in said(result)
 
 
 def broken_files(folder: Path) -> dict[str, tuple[Path, tuple[object, ...], str]]:

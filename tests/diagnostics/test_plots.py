@@ -38,6 +38,15 @@ def recording_posterior(recording):
     return lf.plot_recording_posterior(recording, predictive, draws, PRIOR, truth=NEURON)
 
 
+def cell():
+    from leakyflow.diagnostics.spread import Spread
+    from tests.diagnostics.prediction.test_measured import knowing as sharp
+    from tests.diagnostics.prediction.test_measured import measured
+
+    between = Spread(names=PRIOR.inferred, between=np.full(4, 0.2), n_sweeps=np.full(4, 6))
+    return lf.plot_cell(measured(sharp()), sharp(), PRIOR, between)
+
+
 def pairs():
     draws = knowing()
     spread = draws.array * np.random.default_rng(1).normal(1.0, 0.01, draws.array.shape)
@@ -100,6 +109,7 @@ FIGURES = {
     "prior sensitivity": lambda config: prior_sensitivity(),
     "recording": lambda config: recording_posterior(recordings(1)[0]),
     "silent recording": lambda config: recording_posterior(marked([], [], n_ref=20)),
+    "cell": lambda config: cell(),
     "recordings": lambda config: lf.plot_recordings(dict(zip("abc", recordings(3), strict=True))),
     "posteriors": lambda config: lf.plot_posteriors({"one": scattered(), "two": scattered()}, PRIOR, truth=NEURON),
     "pairs": lambda config: pairs(),

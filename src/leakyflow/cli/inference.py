@@ -1,13 +1,14 @@
 """The commands that read files of a laboratory: what is in them, and which neuron is behind them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.text import Text
 
+from leakyflow.cli.cells import inferred, show_inferred, show_read, write_inferred
 from leakyflow.cli.console import out, show_files
 from leakyflow.cli.options import (
     ChannelOption,
@@ -22,13 +23,11 @@ from leakyflow.cli.options import (
     examples,
     group,
 )
-from leakyflow.cli.posteriors import channels, load_typicality, show_posterior, show_recording, show_simulations
+from leakyflow.cli.posteriors import channels
 from leakyflow.cli.tables import said_of_all, sweeps_table
+from leakyflow.cli.window import Layout, Window, held_places, read_asked
 from leakyflow.errors import LeakyflowError
 from leakyflow.files import filling
-
-if TYPE_CHECKING:
-    from leakyflow.recordings.recording import Recording
 
 __all__ = ["commands"]
 
@@ -37,49 +36,25 @@ DEFAULT_NETWORK = "lif"  # ships with the package
 commands = group()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """What a file leaves open."""
-
-    channel: str | None
-    current: str | None
-    columns: str | None
-    units: str | None
-    dt_file: float | None
-    step: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window(Layout):
-    """What is read of each sweep: the arguments of `read_recording` but its file and sweep."""
-
-    start: float | None
-    stop: float | None
-    t_ref: float | None
-    spike_slope: float | None
-    spike_height: float | None
-
-    def name(self, file: Path, sweep: int | None) -> str:
-        """What results are called, so that another sweep, window or channel does not replace them."""
-        words = [file.stem]
-        words += [] if sweep is None else [f"sweep{sweep}"]
-        words += [] if self.channel is None else ["".join(c if c.isalnum() else "-" for c in self.channel)]
-        if self.start is not None or self.stop is not None:
-            end = "end" if self.stop is None else f"{self.stop:g}"
-            words.append(f"{0 if self.start is None else self.start:g}-{end}ms")
-        return "_".join(words)
-
-
 @commands.command(
     epilog=examples(
-        "infer cell.abf --sweep 3 --start 900 --stop 1700",
-        "infer cell.nwb --sweep 3 --sweep 4 --out results",
+        "infer cell.abf",
+        "infer cell.abf --hold-out 5,9 --start 100 --stop 2500",
+        "infer cell.nwb --sweep 3 --sweep 4 --each --out results",
         "infer cell_v.ibw --current cell_i.ibw --network my_run --report",
     )
 )
 def infer(
     file: FileArgument,
-    sweep: Annotated[list[int] | None, typer.Option(help="Number of the sweep, from 0; repeat for more.")] = None,
+    sweep: Annotated[
+        list[int] | None,
+        typer.Option(help="Number of a sweep, from 0; repeat for more, which are one cell.  \\[default: all]"),
+    ] = None,
+    each: Annotated[bool, typer.Option("--each", help="Infer each sweep by itself, not all as one cell.")] = False,
+    hold_out: Annotated[
+        str,
+        typer.Option(metavar="SWEEPS", help="Numbers of sweeps that are kept back and predicted (5,9), none, or auto."),
+    ] = "auto",
     channel: ChannelOption = None,
     current: CurrentOption = None,
     columns: ColumnsOption = None,
@@ -104,7 +79,10 @@ def infer(
     folder: Annotated[Path, typer.Option("--out", help="Folder for figures and draws.")] = Path("posteriors"),
     report: Annotated[bool, typer.Option("--report", help="Write a page to read, too (HTML).")] = False,
 ) -> None:
-    """Infer the neuron behind a recording: a table, a figure (PNG, SVG) and draws (NetCDF, by ArviZ)."""
+    """Infer the neuron behind a file: a table, whether to believe it, a figure (PNG, SVG), draws (NetCDF, by ArviZ).
+
+    All sweeps are one cell, but for some that are kept back and predicted, where there are at least four.
+    """
     from leakyflow.recordings.sweeps import list_sweeps
     from leakyflow.training.run import load_posterior
 
@@ -112,43 +90,34 @@ def infer(
     window = Window(
         **asdict(layout), start=start, stop=stop, t_ref=t_ref, spike_slope=spike_slope, spike_height=spike_height
     )
-    sweeps: list[int | None] = list(dict.fromkeys(sweep)) if sweep else [None]
-    names = [window.name(file, number) for number in sweeps]
     # Before the network, which takes seconds to load: what is wrong with the file is said at once.
-    recordings = read(file, sweeps, window)
-    refuse_others(folder, names, file)
     described = list_sweeps(file, **asdict(layout))
+    asked = read_asked(file, sweep, window, len(described), each=each)
+    held = [held_places(hold_out, one.numbers) for one in asked]
+    refuse_others(folder, [one.name for one in asked], file)
     posterior = load_posterior(network)
-    if any(recording.dt != posterior.dt for recording in recordings):
-        recordings = read(file, sweeps, window, dt=posterior.dt)
-    typicality = load_typicality(posterior)
+    if any(one.cell.dt != posterior.dt for one in asked):
+        asked = read_asked(file, sweep, window, len(described), each=each, dt=posterior.dt)
     correct: bool | Literal["auto"] = False if amortized else "auto"
-    sampled = [posterior.sample(recording, n_draws=draws, seed=seed, correct=correct) for recording in recordings]
     given = asdict(window) | {"network": network, "draws": draws, "amortized": amortized, "seed": seed}
     given["dt"] = given.pop("dt_file")  # the option is named so
+    given["hold_out"] = None if hold_out == "auto" else hold_out
     with filling(folder) as scratch:
-        for number, name, recording, values in zip(sweeps, names, recordings, sampled, strict=True):
-            show_recording(recording, described[number or 0])
-            verdict = typicality.check(recording)
-            show_simulations(verdict)
-            stem = scratch / name
-            predictive = show_posterior(recording, values, posterior, stem, seed=seed, source=file.resolve())
+        for one, places in zip(asked, held, strict=True):
+            source = channels(described[one.numbers[0]])
+            show_read(one, places, source)
+            verdict = inferred(posterior, one.cell, places, n_draws=draws, seed=seed, correct=correct)
+            show_inferred(verdict, posterior.prior, seed=seed)
+            write_inferred(verdict, posterior, scratch / one.name, seed=seed, source=file.resolve())
             if report:
-                from leakyflow.report.recording import recording_page
+                from leakyflow.report.cell import cell_page
 
-                page = recording_page(
-                    recording,
-                    values,
-                    posterior,
-                    verdict,
-                    seed=seed,
-                    command=again("infer", file, sweep=number, **given, report=True),
-                    source=channels(described[number or 0]),
-                    predictive=predictive,
-                )
-                page.write_html(scratch / f"{name}.html")
-    for name in names:
-        show_files(folder, [f"{name}.png", f"{name}.svg", f"{name}.nc", *([f"{name}.html"] if report else [])])
+                command = again("infer", file, sweep=one.numbers if sweep else None, **given, each=each, report=True)
+                page = cell_page(verdict, posterior, seed=seed, command=command, source=source)
+                page.write_html(scratch / f"{one.name}.html")
+    for one in asked:
+        endings = (".png", ".svg", ".nc", *([".html"] if report else []))
+        show_files(folder, [one.name + ending for ending in endings])
 
 
 @commands.command(epilog=examples("sweeps cell.abf", "sweeps cell.abf --current command"))
@@ -170,13 +139,6 @@ def sweeps(
     if same := said_of_all(found):
         out.print(Text(same), soft_wrap=True)
     out.print(sweeps_table(found))
-
-
-def read(file: Path, sweeps: Sequence[int | None], window: Window, dt: float | None = None) -> "list[Recording]":
-    """The window of each sweep."""
-    from leakyflow.recordings.read import read_recording
-
-    return [read_recording(file, sweep=number, dt=dt, **asdict(window)) for number in sweeps]
 
 
 def refuse_others(folder: Path, names: Sequence[str], file: Path) -> None:

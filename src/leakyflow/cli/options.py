@@ -63,7 +63,7 @@ def examples(*lines: str) -> str:
 
 
 def again(command: str, *arguments: object, **options: object) -> str:
-    """A command to type, quoted for the shell; options that are None or False are left out.
+    """A command to type, quoted for the shell; options that are None or False are left out, those of a list repeated.
 
     Example:
         >>> again("infer", "my cell.abf", sweep=3, t_ref=2.5, report=True)
@@ -71,7 +71,8 @@ def again(command: str, *arguments: object, **options: object) -> str:
     """
     words = ["leakyflow", command, *map(str, arguments)]
     for name, value in options.items():
-        if value is not None and value is not False:
-            words.append("--" + name.replace("_", "-"))
-            words += [] if value is True else [f"{value:.15g}" if isinstance(value, float) else str(value)]
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None and one is not False:
+                words.append("--" + name.replace("_", "-"))
+                words += [] if one is True else [f"{one:.15g}" if isinstance(one, float) else str(one)]
     return shlex.join(words)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from leakyflow.recordings.recording import Recording
     from leakyflow.recordings.sweeps import Sweep
 
-__all__ = ["channels", "load_typicality", "show_posterior", "show_recording", "show_simulations"]
+__all__ = ["channels", "load_typicality", "show", "show_posterior", "show_simulations", "write_draws"]
 
 HDF5_OVERHEAD = 2**18  # bytes beside the draws in a NetCDF file, and as much again
 
@@ -36,22 +36,6 @@ def load_typicality(posterior: "Posterior") -> "Typicality":
 def channels(sweep: "Sweep") -> str:
     """Where voltage and current come from."""
     return f"V from {sweep.voltage}, I from {sweep.current}"
-
-
-def show_recording(recording: "Recording", sweep: "Sweep") -> None:
-    """Print what was read from a file."""
-    from leakyflow.likelihood.read_off import refractory_period
-
-    n_spikes = int(recording.spikes.sum())
-    spikes = f"{n_spikes} spike{'s' if n_spikes != 1 else ''}"
-    if n_spikes:
-        spikes += f", refractory for {refractory_period(recording):.3g} ms"
-    out.print()
-    out.print(recording.name, style="bold", soft_wrap=True)
-    out.print(f"{recording.duration:g} ms at dt {recording.dt:g} ms; {spikes}")
-    out.print(f"{channels(sweep)}, here {recording.I.min():.0f} to {recording.I.max():.0f} pA", soft_wrap=True)
-    for finding in recording.findings:
-        warn(str(finding))
 
 
 def show_simulations(verdict: "Verdict") -> None:

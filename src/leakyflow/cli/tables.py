@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from leakyflow.neuron.parameters import Parameters
     from leakyflow.recordings.sweeps import Sweep
 
-__all__ = ["checks_table", "new_table", "posterior_table", "recovery_table", "said_of_all", "sweeps_table"]
+__all__ = [
+    "cell_table",
+    "checks_table",
+    "new_table",
+    "posterior_table",
+    "recovery_table",
+    "said_of_all",
+    "sweeps_table",
+]
 
 SAID = ("electrode", "protocol", "clamp")  # of a sweep, in words
 VERDICT_STYLES = {"pass": "green", "FAIL": "red", "limit": "dim"}
@@ -68,6 +76,20 @@ def posterior_table(summary: "pd.DataFrame", truth: "Parameters | None") -> Tabl
         numbers = [*true, row["mean"], row["sd"], row["q05"], row["q95"]]
         n = n_decimals(row["sd"])
         table.add_row(str(name), *(f"{number:.{n}f}" for number in numbers), row["unit"])
+    return table
+
+
+def cell_table(summary: "pd.DataFrame") -> Table:
+    """The posterior of a cell, with the spread between its sweeps, from `Spread.summary`."""
+    from leakyflow.likelihood.draws import n_decimals
+
+    table = new_table("parameter", right=("mean", "SD", "between", "5 %", "95 %"), after=("unit",))
+    for name, row in summary.iterrows():
+        n = n_decimals(max(row["sd"], 0.0 if row["between"] != row["between"] else row["between"]))
+        exact = f"{row['sd']:.{n_decimals(row['sd'])}f}"
+        between = "?" if row["between"] != row["between"] else f"{row['between']:.{n}f}"
+        mean, low, high = (f"{row[key]:.{n}f}" for key in ("mean", "q05", "q95"))
+        table.add_row(str(name), mean, exact, between, low, high, row["unit"])
     return table
 
 

@@ -44,6 +44,7 @@ class Verdict(NamedTuple):
     p: float  # share of simulations at least as unusual
     typical: bool  # p >= 5 %, which 1 in 20 simulations misses, too
     note: str  # the verdict in words, with what is unusual
+    reason: str = ""  # what stands out most, in a sentence
 
 
 class Projection(NamedTuple):
@@ -135,7 +136,7 @@ class Typicality:
         p = float(self._p_values(features, recordings)[0])
         cloud = self.clouds[int(self._strata(recordings)[0])]
         reason = reason_of(cloud, cloud.scale.scores(features))
-        return Verdict(p, p >= ATYPICAL, typicality_note(p, reason))
+        return Verdict(p, p >= ATYPICAL, typicality_note(p, reason), reason)
 
     def set_p_value(self, recordings: Sequence[Recording] | Batch) -> float:
         """How unusual recordings are as a set, by their maximum mean discrepancy from simulations.

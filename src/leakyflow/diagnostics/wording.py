@@ -3,6 +3,7 @@
 Three questions, each with a short answer and with what was found. All other text of a verdict is made here, too.
 """
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,6 +98,8 @@ def about_draws(row: Mapping[Any, Any]) -> Answer:
 
 
 def _how_drawn(row: Mapping[Any, Any]) -> str:
+    if row["method"] == "exact":
+        return _how_exact(row)
     own = (
         f"the network's draws were {percent(row['efficiency'])} efficient, k-hat {row['k_hat']:.2f} "
         f"(weights can be trusted up to {LARGEST_K_HAT:g})"
@@ -107,6 +110,15 @@ def _how_drawn(row: Mapping[Any, Any]) -> str:
     if row["method"] == "SMC":
         note += f" (R-hat {row['r_hat']:.3f}, acceptance {row['acceptance']:.2f})"
     return f"{sentence(note)} {sentence(own)}"
+
+
+def _how_exact(row: Mapping[Any, Any]) -> str:
+    weighted = row.get("k_hat", math.nan)
+    by = "sequential Monte Carlo" if math.isnan(weighted) else "weighted draws around its mode"
+    return (
+        f"Found by the exact likelihood, without a network: by {by} (R-hat {row['r_hat']:.3f}, {row['ess']:.0f} "
+        "effective draws)."
+    )
 
 
 def about_model(check: PredictiveCheck, p_values: Mapping[str, float]) -> Answer:

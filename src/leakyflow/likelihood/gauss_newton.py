@@ -19,7 +19,7 @@ from leakyflow.likelihood.scanned import Scanned, parameters_of
 from leakyflow.likelihood.sweeps import cut
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["find_mode", "scored_modes"]
+__all__ = ["find_mode", "scored_modes", "slopes"]
 
 # Sweeps that are stepped side by side, at most; fewer are padded to the next smaller number, each of which is compiled.
 SIZES = (64, 16, 1)
@@ -101,6 +101,14 @@ def scored_modes(target: Scanned) -> Modes:
             kept[active[better]] = new[better]
         damping[active] *= np.where(better, SUCCESS, FAILURE)
     return Modes(best.z, np.linalg.inv(best.curvature), best.value)
+
+
+def slopes(
+    target: Scanned,
+) -> tuple[Float64[np.ndarray, "cell param"], Float64[np.ndarray, "cell param param"]]:
+    """Slope and curvature of the log likelihood of each cell at the target's guess, without the prior."""
+    found = _scored(target, np.arange(len(target.start)), target.start)
+    return found.slope + target.start, found.curvature - np.eye(target.start.shape[1])
 
 
 def _solved(

@@ -192,10 +192,13 @@ def scan_scores(p: Parameters, h: float, trace: Trace, n_steps: Any) -> Scored:
         known, sums = carry
         # Without the barriers XLA would compute the step anew for each entry of the curvature.
         known, residuals = jax.lax.optimization_barrier(_step(f, known, *(x[k] for x in inputs)))
-        return known, with_sample(sums, residuals)
+        return known, with_sample(sums, of_all(residuals))
 
-    first = Residuals(*(jnp.broadcast_to(x, (n + 1, *shape)) for x in (*told, NO_MARGIN)))
-    sums = with_sample((zero, [zero[: i + 1] for i in range(n)]), first)
+    def of_all(residuals: Any) -> Residuals:
+        """A residual that no direction moves, such as the variance under a known noise, is that of all neurons."""
+        return Residuals(*(jnp.broadcast_to(x, (n + 1, *shape)) for x in residuals))
+
+    sums = with_sample((zero, [zero[: i + 1] for i in range(n)]), of_all((*told, NO_MARGIN)))
     known, (slope, triangle) = jax.lax.fori_loop(0, n_steps, step, (begun, sums))
     return Scored(known.total[0], slope, _symmetric(triangle))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import keras
 import numpy as np
@@ -28,6 +28,9 @@ from leakyflow.recordings.cell import Cell
 from leakyflow.recordings.recording import Recording
 from leakyflow.seeds import stream
 from leakyflow.simulator.prior import Prior
+
+if TYPE_CHECKING:
+    from leakyflow.diagnostics.adequacy import Adequacy
 
 __all__ = ["Posterior"]
 
@@ -183,6 +186,28 @@ class Posterior:
         given = {name: np.array([(part.given or {})[name] for part in parts]) for name in parts[0].given or {}}
         draws = Draws(self.names, values, batch.cell_names, source=self.name, diagnostics=table, dt=batch.dt)
         return replace(draws, given=given)
+
+    def check(
+        self, cell: Recording | Cell, *, hold_out: Sequence[int] | Literal["auto"] = "auto", seed: int = 0
+    ) -> "Adequacy":
+        """Infer a cell, but for some sweeps that are kept back, and say what the result is worth.
+
+        Args:
+            cell: A recording, or all sweeps of a cell.
+            hold_out: Places of the sweeps, from 0, that are kept back; "auto" keeps back one in five, where there are
+                at least four.
+            seed: The same seed gives the same answer.
+
+        Returns:
+            Whether the data are sound, the parameters those of neurons, and the model one that predicts, and is the
+            cell exactly: in numbers, and, as a string, in words.
+
+        Raises:
+            LeakyflowError: If there is no such sweep, or the network cannot take the recording.
+        """
+        from leakyflow.diagnostics.adequacy import adequacy_of
+
+        return adequacy_of(self, cell, hold_out=hold_out, seed=seed)
 
     def log_prob(
         self,

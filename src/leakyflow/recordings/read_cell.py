@@ -81,7 +81,7 @@ def read_cell(
                 check_sweep(sweep, 1, path)
             return Cell([cut_recording(found, path, start=start, stop=stop, dt=dt, t_ref=t_ref)])
         wanted = _wanted(sweeps, found, path)
-        recordings, left_out = [], {}
+        recordings, errors = [], {}
         for index in wanted:
             try:
                 recording = read_sweep(
@@ -97,7 +97,10 @@ def read_cell(
                 )
                 recordings.append(recording)
             except LeakyflowError as error:
-                left_out[index] = str(error)
+                errors[index] = error
+    left_out = {index: str(error) for index, error in errors.items()}
+    if not recordings and len(errors) == 1:
+        raise next(iter(errors.values()))
     if not recordings:
         raise LeakyflowError(_nothing_left(path, left_out))
     return Cell(recordings, name=path.name, findings=tuple(drift_between(recordings)), left_out=left_out)

@@ -1,0 +1,119 @@
+"""Which part of a file is read, and which of its sweeps are a cell."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from leakyflow.errors import LeakyflowError
+
+if TYPE_CHECKING:
+    from leakyflow.recordings.cell import Cell
+
+__all__ = ["Asked", "Layout", "Window", "held_places", "read_asked"]
+
+MOST_NAMED = 4  # sweeps in the name of a file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What a file leaves open."""
+
+    channel: str | None
+    current: str | None
+    columns: str | None
+    units: str | None
+    dt_file: float | None
+    step: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window(Layout):
+    """What is read of each sweep: the arguments of `read_recording` but its file and sweep."""
+
+    start: float | None
+    stop: float | None
+    t_ref: float | None
+    spike_slope: float | None
+    spike_height: float | None
+
+    def name(self, file: Path, sweeps: Sequence[int] | None) -> str:
+        """What results are called, so that other sweeps, another window or channel do not replace them."""
+        words = [file.stem]
+        if sweeps:
+            few = len(sweeps) <= MOST_NAMED
+            words.append("sweep" + ("-".join(map(str, sweeps)) if few else f"{sweeps[0]}-to-{sweeps[-1]}"))
+        words += [] if self.channel is None else ["".join(c if c.isalnum() else "-" for c in self.channel)]
+        if self.start is not None or self.stop is not None:
+            end = "end" if self.stop is None else f"{self.stop:g}"
+            words.append(f"{0 if self.start is None else self.start:g}-{end}ms")
+        return "_".join(words)
+
+
+class Asked(NamedTuple):
+    """One cell that is to be inferred."""
+
+    cell: "Cell"
+    numbers: list[int]  # in the file, of its sweeps
+    name: str  # of its results
+
+
+def read_asked(
+    file: Path, sweeps: list[int] | None, window: Window, n_sweeps: int, *, each: bool, dt: float | None = None
+) -> list[Asked]:
+    """All sweeps of the file, or those that are named, as one cell, or each as one.
+
+    Args:
+        file: To read.
+        sweeps: Numbers that are named; None for all.
+        window: Of each.
+        n_sweeps: That the file has.
+        each: Whether each sweep is a cell of its own.
+        dt: Sampling interval of the recordings, in ms.
+    """
+    from leakyflow.recordings.cell import Cell
+    from leakyflow.recordings.read_cell import read_cell
+
+    named = None if sweeps is None else list(dict.fromkeys(sweeps))
+    cell = read_cell(file, named, dt=dt, **asdict(window))
+    numbers = [number for number in named or range(n_sweeps) if number not in cell.left_out]
+    if not each:
+        return [Asked(cell, numbers, window.name(file, named))]
+    left_out = {number: reason for number, reason in cell.left_out.items() if named is not None}
+    if left_out:
+        raise LeakyflowError(f"Sweep {min(left_out)} cannot be used: {left_out[min(left_out)]}", argument="sweep")
+    return [Asked(Cell([sweep]), [k], window.name(file, [k])) for k, sweep in zip(numbers, cell, strict=True)]
+
+
+def held_places(hold_out: str, numbers: Sequence[int]) -> list[int]:
+    """Places in the cell of the sweeps that are kept back.
+
+    Args:
+        hold_out: Numbers of sweeps in the file, separated by commas, "none" or "auto".
+        numbers: In the file, of the sweeps of the cell.
+
+    Raises:
+        LeakyflowError: If it says something else, or names a sweep that is not read.
+
+    Example:
+        >>> held_places("5,3", [3, 4, 5]), held_places("none", [3, 4, 5]), held_places("auto", list(range(17)))
+        ([2, 0], [], [2, 8, 14])
+    """
+    from leakyflow.diagnostics.hold_out import kept_back
+
+    if hold_out in ("auto", "none"):
+        return kept_back(len(numbers)) if hold_out == "auto" else []
+    said = [word.strip() for word in hold_out.split(",")]
+    wrong = [word for word in said if not word.isdecimal() or int(word) not in numbers]
+    if wrong:
+        raise LeakyflowError(
+            f"`hold_out` must be auto, none, or numbers of sweeps that are read ({', '.join(map(str, numbers))}), "
+            f"separated by commas, got {wrong[0]!r}.",
+            argument="hold_out",
+        )
+    if len(set(said)) == len(numbers):
+        raise LeakyflowError(
+            f"`hold_out` must leave a sweep to infer from, got all {len(numbers)}. Keep fewer back.",
+            argument="hold_out",
+        )
+    return [list(numbers).index(int(word)) for word in said]

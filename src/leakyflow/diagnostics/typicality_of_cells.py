@@ -1,0 +1,53 @@
+"""Whether a cell could be a simulation, by its sweeps."""
+
+from typing import TYPE_CHECKING
+
+from leakyflow.diagnostics.cloud import ATYPICAL
+from leakyflow.diagnostics.wording import typicality_note
+from leakyflow.models.posterior import Posterior
+from leakyflow.recordings.cell import Cell
+from leakyflow.recordings.recording import Recording
+
+if TYPE_CHECKING:
+    from leakyflow.diagnostics.typicality import Typicality, Verdict
+
+__all__ = ["check_cell", "fitting"]
+
+
+def fitting(posterior: Posterior, cell: Cell) -> list[Recording]:
+    """The sweeps that last as long as simulations of the network do."""
+    shortest, longest = posterior.duration
+    return [sweep for sweep in cell if shortest - 1e-6 <= sweep.duration <= longest + 1e-6]
+
+
+def check_cell(
+    posterior: Posterior, cell: Cell, typicality: "Typicality | None" = None
+) -> "tuple[Verdict | None, str]":
+    """Ask the simulations of a network about each sweep, and take the most unusual one for the cell.
+
+    Sweeps of one cell are not independent. Whatever they are, the smallest of n p-values is below alpha / n in at most
+    a share alpha of cells (Bonferroni), so the cell's is n times the smallest.
+
+    Args:
+        posterior: Of the network.
+        cell: Its sweeps.
+        typicality: What is typical to the network; loaded or simulated where it is needed, and not given.
+
+    Returns:
+        The verdict; None where the network takes no such sweeps, with the reason.
+    """
+    from leakyflow.diagnostics.typicality import Verdict, typicality_of
+
+    fits = fitting(posterior, cell)
+    if not fits:
+        shortest, longest = posterior.duration
+        return None, f"the simulations of `{posterior.name}` last {shortest:g} to {longest:g} ms, and no sweep does"
+    known = typicality or typicality_of(posterior)
+    p_values = known.p_value(fits)
+    worst = int(p_values.argmin())
+    own = known.check(fits[worst])
+    if len(fits) == 1:
+        return own, ""
+    p = min(1.0, float(p_values[worst]) * len(fits))
+    reason = f"Most of all {fits[worst].name or 'one sweep'}: {own.reason}"
+    return Verdict(p, p >= ATYPICAL, typicality_note(p, reason), reason), ""

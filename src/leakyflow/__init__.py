@@ -103,6 +103,7 @@ _HOME = {
     "posterior_predictive": "diagnostics.predictive",
     "Verdict": "diagnostics.typicality",
     "Projection": "diagnostics.typicality",
+    "compare": "diagnostics.comparison",
     "predict": "diagnostics.prediction.predict",
     "Ranks": "diagnostics.calibration",
     "sbc_ranks": "diagnostics.calibration",

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from leakyflow.neuron.parameters import Parameters
     from leakyflow.recordings.sweeps import Sweep
 
-__all__ = ["checks_table", "new_table", "posterior_table", "recovery_table", "said_of_all", "sweeps_table"]
+__all__ = [
+    "checks_table",
+    "new_table",
+    "posterior_table",
+    "recovery_table",
+    "rungs_table",
+    "said_of_all",
+    "sweeps_table",
+]
 
 SAID = ("electrode", "protocol", "clamp")  # of a sweep, in words
 VERDICT_STYLES = {"pass": "green", "FAIL": "red", "limit": "dim"}
@@ -68,6 +76,20 @@ def posterior_table(summary: "pd.DataFrame", truth: "Parameters | None") -> Tabl
         numbers = [*true, row["mean"], row["sd"], row["q05"], row["q95"]]
         n = n_decimals(row["sd"])
         table.add_row(str(name), *(f"{number:.{n}f}" for number in numbers), row["unit"])
+    return table
+
+
+def rungs_table(found: "pd.DataFrame") -> Table:
+    """Neurons with more and more mechanisms; nats are those by which one is above the first."""
+    judged = bool(found["explained"].notna().any())
+    table = new_table(
+        "neuron", right=("evidence", *(("held out", "eps_V", "missed") if judged else ()), "tau ms", "C pF")
+    )
+    above = found[["log_evidence", "log_density"]] - found[["log_evidence", "log_density"]].iloc[0]
+    for name, row in found.iterrows():
+        nats = [f"{value:+.1f}" if abs(value) < 1e4 else f"{value:+.0f}" for value in above.loc[name]]
+        of_held_out = [nats[1], f"{row.explained:.3f}", f"{row.count_error:.1f}"] if judged else []
+        table.add_row(str(name), nats[0], *of_held_out, f"{row.tau:.3g}", f"{row.C:.3g}")
     return table
 
 

@@ -87,7 +87,7 @@ def rungs_table(found: "pd.DataFrame") -> Table:
     )
     above = found[["log_evidence", "log_density"]] - found[["log_evidence", "log_density"]].iloc[0]
     for name, row in found.iterrows():
-        nats = [f"{value:+.1f}" if abs(value) < 1e4 else f"{value:+.0f}" for value in above.loc[name]]
+        nats = [f"{value:+.1f}" if abs(value) < 1e4 else f"{value:+.0f}" for value in above.loc[str(name)]]
         of_held_out = [nats[1], f"{row.explained:.3f}", f"{row.count_error:.1f}"] if judged else []
         table.add_row(str(name), nats[0], *of_held_out, f"{row.tau:.3g}", f"{row.C:.3g}")
     return table

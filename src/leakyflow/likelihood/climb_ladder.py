@@ -1,14 +1,13 @@
 """The ladder of neurons fitted to one cell, each rung from where the one before arrived."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 
 from leakyflow.errors import LeakyflowError
-from leakyflow.likelihood.gauss_newton import scored_modes
+from leakyflow.likelihood.cell_mode import cell_mode
 from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.read_off import with_capacitance
 from leakyflow.likelihood.scanned import Scanned
@@ -19,9 +18,6 @@ from leakyflow.simulator.ladder import LADDER, ladder_prior
 from leakyflow.simulator.prior import Prior
 
 __all__ = ["Fit", "climb_ladder", "fit_from"]
-
-# Searches of the mode, each from where the last ended, and what one must gain in nats for another to follow.
-MOST_CLIMBS, LEAST_GAIN = 6, 0.3
 
 
 class Fit(NamedTuple):
@@ -54,16 +50,10 @@ def climb_ladder(cell: Cell, rungs: Sequence[str] | None = None) -> Iterator[Fit
 
 
 def fit_from(start: Float64[np.ndarray, " param"], target: Scanned, cell: Cell, rung: str) -> Fit:
-    """Climb to the mode of a cell's posterior, for as long as that gains anything."""
-    value = -np.inf
-    for _ in range(MOST_CLIMBS):
-        centre, covariance, density = (x[0] for x in scored_modes(replace(target, start=start[None])))
-        gained, start, value = density - value, centre, float(density)
-        if gained < LEAST_GAIN:
-            break
-    mode = Laplace(centre, covariance, value)
-    volume = 0.5 * (len(centre) * np.log(2.0 * np.pi) + np.linalg.slogdet(covariance)[1])
-    return Fit(rung, target.prior, mode, _neuron(target, centre, cell), value + float(volume))
+    """Climb to the mode of a cell's posterior, where Laplace's method gives the evidence."""
+    mode = cell_mode(target, start)
+    volume = 0.5 * (len(start) * np.log(2.0 * np.pi) + np.linalg.slogdet(mode.covariance)[1])
+    return Fit(rung, target.prior, mode, _neuron(target, mode.centre, cell), mode.log_density + float(volume))
 
 
 def _in_order(rungs: Sequence[str] | None) -> list[str]:

@@ -53,9 +53,9 @@ LADDER = (
         "after-spike currents",
         "two currents that decay after each spike",
         {
-            "ahp_fast": Normal(mean=-50.0, sd=100.0),
+            "ahp_fast": Normal(mean=-50.0, sd=150.0),
             "ahp_fast_tau": LogNormal(median=10.0, sigma=0.6),
-            "ahp_slow": Normal(mean=-15.0, sd=20.0),
+            "ahp_slow": Normal(mean=-20.0, sd=50.0),
             "ahp_slow_tau": LogNormal(median=150.0, sigma=0.5),
         },
     ),

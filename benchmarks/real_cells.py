@@ -2,11 +2,13 @@
 
     python benchmarks/real_cells.py
     python benchmarks/real_cells.py --cells DRN157 C060109A1
+    python benchmarks/real_cells.py --single
     python benchmarks/real_cells.py --table
 
 For each cell of shared/recordings: inference on 60 s of noise, scores on frozen noise (Md* at 4 and 8 ms, explained
 variance); else inference on two thirds of the sweeps, scores on every third. Results go to
-benchmarks/results/real_cells.json after each model; interrupted, the same command continues.
+benchmarks/results/real_cells.json after each model; interrupted, the same command continues. `--single` asks whether
+single sweeps of 171116sh, from -100 pA to 150 pA above rheobase, agree on tau, C and the resistance.
 """
 
 import argparse
@@ -32,6 +34,7 @@ from leakyflow.training.config import load_config
 
 FOLDER = Path(__file__).parents[2] / "shared" / "recordings"
 RESULTS = Path(__file__).parent / "results" / "real_cells.json"
+SINGLE, SWEEPS = "171116sh single sweeps", 13
 N_REPEATS = 100  # simulations of frozen noise
 
 
@@ -89,10 +92,14 @@ def main() -> None:
     """Fit what is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", nargs="+", default=list(CASES), choices=list(CASES))
+    parser.add_argument("--single", action="store_true", help="fit single sweeps of one cell")
     parser.add_argument("--table", action="store_true", help="print the results as docs/real_cells.md has them")
     arguments = parser.parse_args()
     if arguments.table:
         print(table(finished()))
+        return
+    if arguments.single:
+        keep(SINGLE, {"rungs": single()})
         return
     for name in arguments.cells:
         done = finished().get(name, {})
@@ -100,11 +107,27 @@ def main() -> None:
             continue
         case = CASES[name]()
         for model, row in models(case):
-            kept = finished()
-            kept.setdefault(name, about(case))[model] = row
-            with replacing(RESULTS) as scratch:
-                scratch.write_text(json.dumps(kept, indent=1) + "\n")
+            keep(name, finished().get(name, about(case)) | {model: row})
             print(name, model, {k: v for k, v in row.items() if k != "neuron"}, row.get("neuron"), flush=True)
+
+
+def keep(name: str, found: dict) -> None:
+    """Write the results of one cell beside those of the others."""
+    with replacing(RESULTS) as scratch:
+        scratch.write_text(json.dumps(finished() | {name: found}, indent=1) + "\n")
+
+
+def single() -> dict:
+    """Tau (ms), C (pF) and input resistance (MOhm) of each single sweep, by some neurons."""
+    cell = lf.read_cell(FOLDER / "steps_171116sh_0018.abf", sweeps=range(SWEEPS), start=900, stop=2500)
+    found: dict = {name: [] for name in ("electrode", "coupled threshold", "dendrite")}
+    for sweep in cell:
+        for fit in climb_ladder(lf.Cell([sweep]), list(found)):
+            p = fit.neuron
+            row = {"tau": p.tau, "C": p.C, "R": 1e3 * p.tau / p.C / (1.0 + p.sag), "R_s": 1e3 * p.R_s}
+            found[fit.rung].append({key: float(f"{value:.4g}") for key, value in row.items()})
+            print(sweep.name, fit.rung, found[fit.rung][-1], flush=True)
+    return found
 
 
 def finished() -> dict:
@@ -116,6 +139,9 @@ def table(results: dict) -> str:
     """All results so far, in Markdown."""
     lines = []
     for name, found in results.items():
+        if name == SINGLE:
+            lines += single_table(found["rungs"])
+            continue
         train, test = found["train"], found["test"]
         lines += [
             f"### {name}\n",
@@ -127,6 +153,19 @@ def table(results: dict) -> str:
         lines += [line(model, row) for model, row in found.items() if isinstance(row, dict) and "neuron" in row]
         lines.append("")
     return "\n".join(lines)
+
+
+def single_table(rungs: dict) -> list[str]:
+    """How far single sweeps are apart."""
+    lines = ["### Single sweeps of 171116sh\n", "| neuron | tau, ms | C, pF | R, MOhm |", "|---|---|---|---|"]
+    for name, rows in rungs.items():
+        shown = []
+        for key in ("tau", "C", "R"):
+            values = np.array([row[key] for row in rows])
+            ratio = values.max() / values.min()
+            shown.append(f"{np.median(values):.3g} ({values.min():.3g} to {values.max():.3g}, {ratio:.1f} x)")
+        lines.append("| " + " | ".join([name, *shown]) + " |")
+    return [*lines, ""]
 
 
 def line(model: str, row: dict) -> str:

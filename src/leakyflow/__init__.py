@@ -104,6 +104,7 @@ _HOME = {
     "posterior_predictive": "diagnostics.predictive",
     "Verdict": "diagnostics.typicality",
     "Projection": "diagnostics.typicality",
+    "compare": "diagnostics.comparison",
     "predict": "diagnostics.prediction.predict",
     "Prediction": "diagnostics.prediction.measured",
     "measure_prediction": "diagnostics.prediction.measured",

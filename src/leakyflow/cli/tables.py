@@ -21,6 +21,7 @@ __all__ = [
     "new_table",
     "posterior_table",
     "recovery_table",
+    "rungs_table",
     "said_of_all",
     "sweeps_table",
 ]
@@ -90,6 +91,20 @@ def cell_table(summary: "pd.DataFrame") -> Table:
         between = "?" if row["between"] != row["between"] else f"{row['between']:.{n}f}"
         mean, low, high = (f"{row[key]:.{n}f}" for key in ("mean", "q05", "q95"))
         table.add_row(str(name), mean, exact, between, low, high, row["unit"])
+    return table
+
+
+def rungs_table(found: "pd.DataFrame") -> Table:
+    """Neurons with more and more mechanisms; nats are those by which one is above the first."""
+    judged = bool(found["explained"].notna().any())
+    table = new_table(
+        "neuron", right=("evidence", *(("held out", "eps_V", "missed") if judged else ()), "tau ms", "C pF")
+    )
+    above = found[["log_evidence", "log_density"]] - found[["log_evidence", "log_density"]].iloc[0]
+    for name, row in found.iterrows():
+        nats = [f"{value:+.1f}" if abs(value) < 1e4 else f"{value:+.0f}" for value in above.loc[str(name)].to_numpy()]
+        of_held_out = [nats[1], f"{row.explained:.3f}", f"{row.count_error:.1f}"] if judged else []
+        table.add_row(str(name), nats[0], *of_held_out, f"{row.tau:.3g}", f"{row.C:.3g}")
     return table
 
 

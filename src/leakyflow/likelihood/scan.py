@@ -29,7 +29,7 @@ from leakyflow.neuron.parameter import Values
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
 
-__all__ = ["Scored", "Trace", "scan_log_likelihood", "scan_scores", "trace_of"]
+__all__ = ["Residuals", "Scored", "Trace", "scan_log_likelihood", "scan_residuals", "scan_scores", "trace_of"]
 
 # mV within which a hard threshold and voltages in single precision are told apart, where other terms are rounded, too.
 ROUNDING = 1e-4
@@ -138,7 +138,7 @@ def scan_log_likelihood(p: Parameters, trace: Trace) -> Float[Array, "..."]:
 
 
 class Residuals(NamedTuple):
-    """What the log likelihood is made of, for each sample after the first and each sweep."""
+    """What the log likelihood is made of, for each sample and each sweep."""
 
     deviation: Values  # of the voltage from its prediction, in SDs; 0 where there is none
     log_variance: Values  # of that prediction, in mV^2; 0 where there is none
@@ -151,6 +151,22 @@ class Scored(NamedTuple):
     value: Values  # of the log likelihood
     slope: Values  # its derivatives
     curvature: Values  # its negative second derivatives, but for terms that vanish on average (Fisher scoring)
+
+
+def scan_residuals(p: Parameters, trace: Trace) -> Residuals:
+    """What the log likelihood is made of; traced by JAX.
+
+    Args:
+        p: As in `scan_log_likelihood`.
+        trace: Sweeps.
+
+    Returns:
+        Of shape (time, ..., sweep).
+    """
+    f, (begun, told), inputs = _prepared(p, trace)
+    _, later = jax.lax.scan(lambda known, x: _step(f, known, *x), begun, inputs)
+    first = (jnp.broadcast_to(value, begun.v.shape)[None] for value in (*told, NO_MARGIN))
+    return Residuals(*(jnp.concatenate(pair) for pair in zip(first, later, strict=True)))
 
 
 def scan_scores(p: Parameters, h: float, trace: Trace, n_steps: Any) -> Scored:

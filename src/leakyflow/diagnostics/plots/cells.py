@@ -98,7 +98,7 @@ def _draw_sweep(axes: Axes, prediction: Prediction, k: int) -> None:
     )
     row = prediction.table.iloc[k]
     numbered = re.search(r"sweep (\d+)", sweep.name)
-    named = f"sweep {numbered[1] if numbered else k}{' (kept back)' if row.unseen else ''}"
+    named = f"sweep {numbered[1] if numbered else k}"
     title = f"{named}: {row.spikes} spike{'s' if row.spikes != 1 else ''}, predicted {row.spikes_predicted}"
     axes.set_title(title, fontsize=7.5, color=ORANGE if row.unseen else BLACK, pad=2.0)
 

@@ -1,0 +1,90 @@
+"""The mode of the posterior of one cell of many samples and parameters, by scoring.
+
+What the log likelihood is made of is kept sample by sample for neurons that differ in one parameter each; slope and
+curvature are then products of matrices. So nothing is compiled but the step itself, which `scan_scores`, made for many
+short cells, takes minutes for; and memory, not time, is what it costs.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float64
+from scipy import special
+
+from leakyflow.likelihood.gauss_newton import STEP
+from leakyflow.likelihood.laplace import LARGEST, Laplace
+from leakyflow.likelihood.normal import LOG_SQRT_2PI
+from leakyflow.likelihood.scan import Residuals, Trace, scan_residuals
+from leakyflow.likelihood.scanned import Scanned, parameters_of
+from leakyflow.likelihood.sweeps import cut
+from leakyflow.simulator.prior import Prior
+
+__all__ = ["cell_mode"]
+
+# Damping of a step, all tried side by side; of log density, less is no step forward; and the most steps.
+DAMPING = np.append(0.0, np.geomspace(1e-3, 1e4, 7))
+LEAST_GAIN, MOST_STEPS = 0.1, 60
+# Samples x points x sweeps that are held in memory together.
+MOST_HELD = 10_000_000
+
+
+def cell_mode(target: Scanned, start: Float64[np.ndarray, " param"]) -> Laplace:
+    """Climb to the mode of one cell's posterior, by the steps of Levenberg and Marquardt.
+
+    Args:
+        target: Of one cell.
+        start: Prior scores where its density is not 0.
+    """
+    z, value = start, float(target.log_joint(start[None, None])[0, 0])
+    slope, curvature = _scores(target, z)
+    for _ in range(MOST_STEPS):
+        scale = np.diag(np.diag(curvature))
+        moves = np.stack([np.linalg.solve(curvature + damping * scale, slope) for damping in DAMPING])
+        tried = np.clip(z + moves, -LARGEST, LARGEST)
+        values = target.log_joint(tried[None])[0]
+        best = int(values.argmax())
+        gain = values[best] - value
+        if gain > 0.0:
+            z, value = tried[best], float(values[best])
+            slope, curvature = _scores(target, z)
+        if gain < LEAST_GAIN:
+            break
+    return Laplace(z, np.linalg.inv(curvature), value)
+
+
+def _scores(
+    target: Scanned, z: Float64[np.ndarray, " param"]
+) -> tuple[Float64[np.ndarray, " param"], Float64[np.ndarray, "param param"]]:
+    """Slope of the log density, and its curvature (the equation stands at `scan_scores`)."""
+    n = len(z)
+    points = z + np.concatenate([np.zeros((1, n)), STEP * np.eye(n)])
+    slope, curvature = -z, np.eye(n)
+    for trace, read_off in _parts(target, n + 1):
+        with jax.enable_x64(True):
+            found = _residuals(target.prior, jnp.asarray(points), trace, read_off)
+        own = Residuals(*(np.moveaxis(np.asarray(value), 1, 0).reshape(n + 1, -1) for value in found))
+        u, _, m = (value[0] for value in own)
+        du, ds, dm = ((value[1:] - value[0]) / STEP for value in own)
+        ratio = np.exp(-0.5 * m * m - LOG_SQRT_2PI - special.log_ndtr(m))
+        weight = ratio * np.clip(ratio + m, 0.0, None)
+        slope = slope + dm @ ratio - du @ u - 0.5 * ds.sum(1)
+        alone = du + 0.5 * u * ds
+        curvature = curvature + alone @ alone.T + 0.5 * ds @ ds.T + (dm * weight) @ dm.T
+    return slope, curvature
+
+
+def _parts(target: Scanned, n_points: int) -> Iterator[tuple[Trace, dict[str, Float64[np.ndarray, " sweep"]]]]:
+    """As many sweeps at a time as memory takes."""
+    length, n_sweeps = int(target.lengths.max()), len(target.cell)
+    size = max(1, MOST_HELD // (length * n_points))
+    for first in range(0, n_sweeps, size):
+        rows = np.arange(first, min(first + size, n_sweeps))
+        yield cut(target.trace, rows, length), {name: value[rows] for name, value in target.read_off.items()}
+
+
+@partial(jax.jit, static_argnums=0, compiler_options={"xla_cpu_multi_thread_eigen": False})
+def _residuals(prior: Prior, z: Array, trace: Trace, read_off: Mapping[str, Array]) -> Residuals:
+    return scan_residuals(parameters_of(prior, prior.natural(z)[:, None], read_off), trace)

@@ -1,0 +1,39 @@
+"""The ladder of neurons: each has all that the one before has, and its priors hold what cells have."""
+
+from itertools import pairwise
+
+import pytest
+
+from leakyflow.errors import LeakyflowError
+from leakyflow.neuron.mechanisms import MECHANISMS
+from leakyflow.simulator.ladder import LADDER, ladder_prior
+
+# Percentiles 5 and 95 of 645 mouse cortical cells (Teeter et al. 2018).
+CORTICAL = {"tau": (7.0, 48.0), "C": (47.0, 163.0), "V_rest": (-81.0, -62.0), "V_th": (-51.0, -37.0)}
+
+
+def test_each_rung_has_all_that_the_one_before_has():
+    priors = [ladder_prior(rung.name) for rung in LADDER]
+    for below, above in pairwise(priors):
+        assert below.root.items() < above.root.items()
+
+
+def test_the_last_rung_has_every_mechanism():
+    assert {mechanism.name for mechanism in MECHANISMS} <= set(ladder_prior(LADDER[-1].name).root)
+
+
+@pytest.mark.parametrize("name", CORTICAL)
+def test_cortical_cells_lie_inside_the_prior(name):
+    distribution = ladder_prior("lif").distributions[name]
+    assert all(abs(float(distribution.to_unconstrained(value))) < 2.5 for value in CORTICAL[name])
+
+
+def test_no_rung_infers_a_noise_of_the_voltage():
+    noises = {"membrane_noise", "measurement_noise", "current_noise", "current_noise_tau"}
+    for rung in LADDER:
+        assert noises <= set(ladder_prior(rung.name).read_off)
+
+
+def test_an_unknown_rung_is_refused_with_those_that_there_are():
+    with pytest.raises(LeakyflowError, match=r"has no rung `cable`, it has: lif, electrode"):
+        ladder_prior("cable")

@@ -68,7 +68,7 @@ def cell_statistics(recordings: Batch) -> Float64[np.ndarray, "cell statistic"]:
 
 
 def _of_cell(sweeps: list[Recording]) -> Float64[np.ndarray, " statistic"]:
-    sums = _Sums(*(sum(parts) for parts in zip(*map(_sums, sweeps), strict=True)))
+    sums = _Sums(*(np.sum(parts, axis=0) for parts in zip(*map(_sums, sweeps), strict=True)))
     V = np.concatenate([[sweep.V[_free(sweep)].min(), sweep.V[_free(sweep)].max()] for sweep in sweeps])
     parts = _spiking(sums), _voltage(sums, float(V.min()), float(V.max())), _drive(sums), _at_spikes(sums)
     return np.concatenate(parts)

@@ -80,7 +80,7 @@ def sweep_parameters(config: SimulatorConfig, parameters: Parameters, plan: Plan
     values = parameters.map(lambda value: np.asarray(value)[cell])
     for name, entry in config.prior.root.items():
         if isinstance(entry, ReadOff) and TABLE[name].scope == "sweep":
-            of_cell = entry.read_off.to_unconstrained(np.asarray(parameters[name]))
+            of_cell = np.asarray(entry.read_off.to_unconstrained(np.asarray(parameters[name])))
             rng = np.random.default_rng(stream(seed, f"sweeps.{name}"))
             own = rng.standard_normal((len(of_cell), MOST_SWEEPS))
             scores = np.sqrt(alike) * of_cell[cell] + np.sqrt(1.0 - alike) * own[cell, sweep]

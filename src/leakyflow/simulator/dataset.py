@@ -275,8 +275,14 @@ def _recordings(dataset: Dataset, rows: slice, parameters: Parameters) -> dict[s
     config, index = dataset.config, np.arange(rows.start, rows.stop)
     n_samples = config.draw_n_samples(len(dataset), dataset.seed)[rows]
     own = parameters.map(lambda value: np.asarray(value)[rows])
-    drawn = {"index": index, "n_samples": n_samples, "n_time": config.n_time, "dt": config.dt, "seed": dataset.seed}
-    I, which = draw_stimuli(config.stimuli, **drawn)
+    I, which = draw_stimuli(
+        config.stimuli,
+        index=index,
+        n_samples=n_samples,
+        n_time=config.n_time,
+        dt=config.dt,
+        seed=dataset.seed,
+    )
     traces = simulate_traces(own, I, config.dt, seed=dataset.seed, index=index)
     padding = np.arange(config.n_time) >= n_samples[:, None]
     for values in traces:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from leakyflow.diagnostics.adequacy import COVERAGE, GOOD_EPS_V, MOST_MISSED, Adequacy
 from leakyflow.diagnostics.conflict import FAR, Conflict
+from leakyflow.diagnostics.spread import LEAST_SWEEPS
 from leakyflow.diagnostics.wording import Answer, percent, sentence
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ def on_the_whole(a: Adequacy) -> Answer:
         case "exact":
             return Answer(question, "The model, as far as can be told.", "Its draws say what the cell is.", True)
         case "adequate":
-            text = f"Use it for what it predicts{careful}; widths of parameters are those between sweeps."
+            several = "are those between sweeps" if len(a.used) >= LEAST_SWEEPS else "in other sweeps are not known"
+            text = f"Use it for what it predicts{careful}; widths of parameters {several}."
             told = "Atypical but adequate." if a.typical is not None else "Adequate."
             return Answer(question, told, text, not a.conflicts)
         case "vague":

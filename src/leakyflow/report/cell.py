@@ -84,7 +84,7 @@ def _rounded(verdict: Adequacy, posterior: Posterior, seed: int) -> pd.DataFrame
         shown["between"] = "?" if np.isnan(row["between"]) else decimals(row["between"], n)
         shown |= {"symbol": settings.symbol(str(name)), "unit": settings.unit(str(name))}
         rows.append(shown | {"prior": settings.described(posterior.prior.distributions[str(name)])})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, dtype=object)
 
 
 def _of_sweeps(table: pd.DataFrame) -> pd.DataFrame:
@@ -100,11 +100,13 @@ def _of_sweeps(table: pd.DataFrame) -> pd.DataFrame:
             "predicted": predicted,
             "eps_V": [decimals(value, 3) for value in table.eps_V],
             "inside": [decimals(100.0 * value, 0) for value in table.inside],
-        }
+        },
+        dtype=object,
     )
 
 
 def _given(verdict: Adequacy) -> pd.DataFrame:
     """Parameters that were read off the sweeps, or known before."""
     frame = pd.DataFrame(list((verdict.draws.given or {}).items()), columns=["name", "value"])
-    return frame.assign(symbol=frame.name.map(settings.symbol), unit=frame.name.map(settings.unit))
+    symbols, units = ([of(name) for name in frame.name] for of in (settings.symbol, settings.unit))
+    return frame.astype(object).assign(symbol=pd.Series(symbols, dtype=object), unit=pd.Series(units, dtype=object))

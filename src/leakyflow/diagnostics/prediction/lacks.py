@@ -13,7 +13,7 @@ __all__ = ["PATTERNS", "Lack", "lacks_of"]
 # ms: of a current after a spike, of one that adds up over spikes, and of one that follows the voltage.
 AFTER, ADDING, SLOW = 30.0, 200.0, 100.0
 # Of the errors' variance; less is not worth a word.
-LEAST_SHARE = 0.05
+LEAST_SHARE = 0.1
 SIZE = 0.95  # quantile of a pattern's absolute values that is its size
 
 PATTERNS = ("after_spikes", "adding_up", "sag", "rectification")

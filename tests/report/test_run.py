@@ -118,7 +118,7 @@ def test_every_parameter_and_stimulus_of_a_preset_is_described(name):
     varied = table[table.role != "known"]
     assert (varied.q01 < varied.q50).all()
     assert (varied.q50 < varied.q99).all()
-    stimuli = settings.stimuli(simulator.stimuli)
+    stimuli = settings.stimuli(simulator)
     assert stimuli.share.sum() == pytest.approx(1.0)
     assert not stimuli.arguments.str.contains("kind=").any()
 

@@ -81,7 +81,7 @@ def diagnose(
         if has_likelihood(posterior.prior)
         else {}
     )
-    waveforms = tuple(dataset.config.stimuli[place].waveform for place in dataset.stimulus())
+    waveforms = tuple(dataset.config.kinds[place] for place in dataset.stimulus())
     return Diagnosis(
         draws,
         measure_recovery(draws, truth, posterior.prior, log_q),

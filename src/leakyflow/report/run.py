@@ -130,7 +130,7 @@ def facts_of(run: str | Path, diagnostics: Path | None = None) -> Facts:
         "minutes": float(history["seconds"].sum() / 60),
         "prior": prior,
         "parameters": settings.parameters(prior),
-        "stimuli": settings.stimuli(config.simulator.stimuli),
+        "stimuli": settings.stimuli(config.simulator),
         "settings": settings.settings(config),
         "layers": settings.layers(network),
         "n_parameters": int(network.approximator.count_params()),

@@ -12,9 +12,11 @@ from leakyflow.diagnostics.plots.style import unit
 from leakyflow.models.network import Network
 from leakyflow.neuron.parameters import MEANINGS
 from leakyflow.report.page import Markdown
+from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.distributions import AbstractDistribution, LogNormal, Normal, TruncatedNormal, Uniform
 from leakyflow.simulator.prior import Prior, ReadOff
-from leakyflow.simulator.stimulus_prior import NOT_DRAWN, AbstractStimulusPrior
+from leakyflow.simulator.protocols import Protocol
+from leakyflow.simulator.stimulus_prior import NOT_DRAWN
 from leakyflow.training.config import Config
 
 __all__ = ["described", "layers", "parameters", "settings", "stimuli", "symbol"]
@@ -23,10 +25,11 @@ TAILS = {"q01": 0.01, "q50": 0.5, "q99": 0.99}
 # Of the arguments of stimuli; what is missing has none.
 STIMULUS_UNITS = {
     **dict.fromkeys(("amplitude", "mean", "sd", "start", "stop", "holding"), "pA"),
-    **dict.fromkeys(("frequency", "start_frequency", "stop_frequency"), "Hz"),
+    **dict.fromkeys(("frequency", "start_frequency", "stop_frequency", "modulation_frequency"), "Hz"),
     "correlation_time": "ms",
     "phase": "rad",
 }
+RELATIVE = "x what the cell needs"
 
 
 def symbol(name: str) -> Markdown:
@@ -63,20 +66,35 @@ def parameters(prior: Prior) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["symbol", "unit", "meaning", "role", "distribution", *TAILS])
 
 
-def stimuli(priors: tuple[AbstractStimulusPrior, ...]) -> pd.DataFrame:
-    """One row per stimulus prior: waveform, share of the recordings, and what its arguments are drawn from."""
-    total = sum(prior.weight for prior in priors)
+def stimuli(simulator: SimulatorConfig) -> pd.DataFrame:
+    """One row per stimulus prior or protocol: its name, share of recordings or cells, and what its arguments are."""
+    kinds = [(prior, prior.weight, "") for prior in simulator.stimuli]
+    for protocol in simulator.protocols or ():
+        kinds.append((protocol.stimulus, protocol.weight, f"{_sweeps(protocol)}; "))
+    total, relative = sum(weight for _, weight, _ in kinds), bool(simulator.protocols)
     rows = []
-    for prior in priors:
+    for name, (prior, weight, sweeps) in zip(simulator.kinds, kinds, strict=True):
         given = {field.name: getattr(prior, field.name) for field in fields(prior) if field.name not in NOT_DRAWN}
-        words = [f"{name.replace('_', ' ')}: {_with_unit(name, value)}" for name, value in given.items()]
-        waveform = prior.waveform.replace("_", "-")  # type: ignore[attr-defined]
-        rows.append({"waveform": waveform, "share": prior.weight / total, "arguments": "; ".join(words)})
+        words = [f"{key.replace('_', ' ')}: {_with_unit(key, value, relative)}" for key, value in given.items()]
+        rows.append(
+            {"waveform": name.replace("_", "-"), "share": weight / total, "arguments": sweeps + "; ".join(words)}
+        )
     return pd.DataFrame(rows)
 
 
-def _with_unit(name: str, value: AbstractDistribution | float) -> str:
-    return f"{described(value)} {STIMULUS_UNITS.get(name, '')}".strip()
+def _sweeps(protocol: Protocol) -> str:
+    """How many there are, and what moves from one to the next."""
+    words = "{} to {} sweeps".format(*protocol.n_sweeps)
+    if protocol.vary is None:
+        return words
+    first, last = (_with_unit(protocol.vary, value, True) for value in (protocol.first, protocol.last))
+    return f"{words}; {protocol.vary.replace('_', ' ')} from {first} to {last}"
+
+
+def _with_unit(name: str, value: AbstractDistribution | float, relative: bool) -> str:
+    """Currents of protocols are in units of what the cell needs."""
+    unit = STIMULUS_UNITS.get(name, "")
+    return f"{described(value)} {RELATIVE if relative and unit == 'pA' else unit}".strip()
 
 
 def settings(config: Config) -> pd.DataFrame:

@@ -58,6 +58,7 @@ _HOME = {
     "RampPrior": "simulator.stimulus_prior",
     "ChirpPrior": "simulator.stimulus_prior",
     "OrnsteinUhlenbeckPrior": "simulator.stimulus_prior",
+    "ModulatedNoisePrior": "simulator.stimulus_prior",
     "ArrayPrior": "simulator.stimulus_prior",
     # The exact posterior.
     "log_likelihood": "likelihood.log_likelihood",
@@ -95,6 +96,7 @@ _HOME = {
     "plot_recording_posterior": "diagnostics.plots.recordings",
     "plot_recordings": "diagnostics.plots.recordings",
     "plot_cell": "diagnostics.plots.cells",
+    "plot_cell_activity": "diagnostics.plots.predictive",
     "plot_typicality": "diagnostics.plots.typicality",
     "save_figure": "diagnostics.plots.style",
     "Diagnosis": "diagnostics.held_out",

@@ -144,7 +144,7 @@ def test_settings_are_taken():
     ]
     with pytest.raises(ValueError, match=r"lstm_unit\n.*[Uu]nexpected"):
         RecordingSummary({"lstm_unit": 4})
-    with pytest.raises(ValueError, match="at least one positive number of units"):
+    with pytest.raises(ValueError, match="must hold 1 to 64 layers"):
         SummaryConfig(widths=())
 
 

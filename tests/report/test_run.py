@@ -80,7 +80,7 @@ TABLES = {
     "empty": ("recovery_corrected", b"", "the table cannot be read"),
     "without its columns": ("recovery_corrected", b"parameter,unit\ntau,ms\n", "finite numbers in the column rmse"),
     "text for numbers": ("recovery_corrected", b"parameter,rmse\ntau,many\n", "finite numbers in the column rmse"),
-    "another table": ("contraction_slopes", b"a,b\n1,2\n", "what was found of the run cannot be read"),
+    "another table": ("contraction_slopes", b"a,b\n1,2\n", "refers to a number that is not there"),
 }
 
 

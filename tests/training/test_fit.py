@@ -164,7 +164,10 @@ def test_early_stopping_counts_epochs_since_the_best(losses, patience, expected)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_epoch(tiny_config, tiny_dataset, tmp_path):
-    wild = replace(tiny_config, training=replace(tiny_config.training, learning_rate=1e30, gradient_clip=0.0))
+    training = replace(tiny_config.training, gradient_clip=0.0)
+    object.__setattr__(training, "learning_rate", 1e30)  # which settings refuse
+    wild = replace(tiny_config)
+    object.__setattr__(wild, "training", training)
     with pytest.raises(ValueError, match=r"The loss must stay finite.*Lower `learning_rate`"):
         train(wild, tiny_dataset, out=tmp_path / "run")
     assert not (tmp_path / "run" / LAST).exists()

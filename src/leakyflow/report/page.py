@@ -162,7 +162,7 @@ def render(name: str, values: Mapping[str, Any], *, folders: Sequence[Path] = (T
     except jinja2.UndefinedError as error:
         raise LeakyflowError(
             f"The template {name} refers to a number that is not there: {error}. The files that it is made from are "
-            "of another version: make them anew."
+            "of another version: make them anew, those of a run by `leakyflow diagnose`."
         ) from error
 
 

@@ -47,9 +47,8 @@ class Search:
         """The current of a search, in pA.
 
         Example:
-            >>> Search(step=-20.0, top=600.0).current(np.zeros(3), 10)
-            array([  0., -20., -20.,   0.,   0., 100., 200., 300., 400., 500.],
-                  dtype=float32)
+            >>> Search(step=-20.0, top=600.0).current(np.zeros(3), 10).tolist()
+            [0.0, -20.0, -20.0, 0.0, 0.0, 100.0, 200.0, 300.0, 400.0, 500.0]
         """
         start, stop, ramp = (round(share * n_time) for share in (*STEP, RAMP))
         I = np.zeros(n_time, np.float32)

@@ -7,6 +7,7 @@ import numpy as np
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.recordings.preprocessing import check_first_sample, window_samples
+from leakyflow.recordings.reading import Reading
 from leakyflow.recordings.recording import Recording
 
 __all__ = ["cut_recording", "span"]
@@ -17,28 +18,18 @@ def span(start: float | None, stop: float | None, duration: float) -> str:
     return f"{0 if start is None else start:g} to {duration if stop is None else stop:g} ms"
 
 
-def cut_recording(
-    recording: Recording,
-    path: Path,
-    *,
-    start: float | None,
-    stop: float | None,
-    dt: float | None,
-    t_ref: float | None,
-) -> Recording:
+def cut_recording(recording: Recording, path: Path, reading: Reading) -> Recording:
     """Cut a saved recording on its samples.
 
     Args:
         recording: As it was saved.
         path: Where, for errors.
-        start: Beginning of the window, in ms.
-        stop: End of the window, in ms.
-        dt: That of the recording, or None; there can be no other sampling.
-        t_ref: None: there can be no other refractory period.
+        reading: Its dt is that of the recording, or None, and its refractory period None: there can be no others.
 
     Raises:
         LeakyflowError: If another sampling or refractory period is asked for, or the window cannot be.
     """
+    start, stop, dt, t_ref = reading.start, reading.stop, reading.dt, reading.t_ref
     if t_ref is not None or (dt is not None and not np.isclose(dt, recording.dt, rtol=1e-9, atol=0)):
         raise LeakyflowError(
             f"{path.name} is a recording saved at dt={recording.dt:g} ms with its refractory period, got "

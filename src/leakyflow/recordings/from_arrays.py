@@ -7,11 +7,10 @@ from leakyflow.errors import LeakyflowError
 from leakyflow.recordings.checked import checked_recording
 from leakyflow.recordings.files.door import as_numbers
 from leakyflow.recordings.files.raw import RawSweep
+from leakyflow.recordings.reading import Reading
 from leakyflow.recordings.recording import Recording
 
 __all__ = ["read_arrays"]
-
-_DT = 0.2  # ms, of every network that is shipped
 
 
 def read_arrays(
@@ -67,14 +66,7 @@ def read_arrays(
             f"`dt` must be the sampling interval of the arrays in ms, positive, got {dt}.", argument="dt"
         )
     raw = RawSweep(V=voltage, I=current, dt=float(dt), voltage="V [mV]", current="I [pA]", measured=measured)
-    return checked_recording(
-        raw,
-        start=start,
-        stop=stop,
-        dt=_DT if recording_dt is None else recording_dt,
-        t_ref=t_ref,
-        name=name,
-        where=name,
-        spike_slope=spike_slope,
-        spike_height=spike_height,
+    reading = Reading(
+        start=start, stop=stop, dt=recording_dt, t_ref=t_ref, spike_slope=spike_slope, spike_height=spike_height
     )
+    return checked_recording(raw, reading, name=name, where=name)

@@ -9,11 +9,10 @@ from leakyflow.recordings.cut import cut_recording, span
 from leakyflow.recordings.files.choices import Choices
 from leakyflow.recordings.files.opening import open_file
 from leakyflow.recordings.files.raw import Source
+from leakyflow.recordings.reading import Reading
 from leakyflow.recordings.recording import Recording
 
 __all__ = ["check_sweep", "read_recording", "read_sweep"]
-
-_DT = 0.2  # ms, of every network that is shipped
 
 
 def read_recording(
@@ -92,51 +91,21 @@ def read_recording(
     """
     path = Path(path)
     choices = Choices.of(channel=channel, current=current, columns=columns, units=units, dt_file=dt_file, step=step)
+    reading = Reading(start=start, stop=stop, dt=dt, t_ref=t_ref, spike_slope=spike_slope, spike_height=spike_height)
     with open_file(path, choices) as found:
         if isinstance(found, Recording):
             check_sweep(sweep, 1, path)
-            return cut_recording(found, path, start=start, stop=stop, dt=dt, t_ref=t_ref)
-        index = check_sweep(sweep, found.n_sweeps, path)
-        return read_sweep(
-            found,
-            index,
-            path,
-            start=start,
-            stop=stop,
-            dt=dt,
-            t_ref=t_ref,
-            spike_slope=spike_slope,
-            spike_height=spike_height,
-        )
+            return cut_recording(found, path, reading)
+        return read_sweep(found, check_sweep(sweep, found.n_sweeps, path), path, reading)
 
 
-def read_sweep(
-    source: Source,
-    index: int,
-    path: Path,
-    *,
-    start: float | None,
-    stop: float | None,
-    dt: float | None,
-    t_ref: float | None,
-    spike_slope: float | None,
-    spike_height: float | None,
-) -> Recording:
-    """Read one sweep of an open file; arguments as in `read_recording`."""
+def read_sweep(source: Source, index: int, path: Path, reading: Reading) -> Recording:
+    """Read one sweep of an open file."""
     raw = source.read(index)
     where = f"{path.name} sweep {index}" if source.n_sweeps > 1 else path.name
+    start, stop = reading.start, reading.stop
     name = where if start is None and stop is None else f"{where}, {span(start, stop, len(raw.V) * raw.dt)}"
-    return checked_recording(
-        raw,
-        start=start,
-        stop=stop,
-        dt=_DT if dt is None else dt,
-        t_ref=t_ref,
-        name=name,
-        where=where,
-        spike_slope=spike_slope,
-        spike_height=spike_height,
-    )
+    return checked_recording(raw, reading, name=name, where=where)
 
 
 def check_sweep(sweep: int | None, n_sweeps: int, path: Path) -> int:

@@ -12,6 +12,7 @@ from leakyflow.recordings.files.choices import Choices
 from leakyflow.recordings.files.opening import open_file
 from leakyflow.recordings.files.raw import Source
 from leakyflow.recordings.read import check_sweep, read_sweep
+from leakyflow.recordings.reading import Reading
 from leakyflow.recordings.recording import Recording
 
 __all__ = ["read_cell"]
@@ -75,27 +76,17 @@ def read_cell(
     """
     path = Path(path)
     choices = Choices.of(channel=channel, current=current, columns=columns, units=units, dt_file=dt_file, step=step)
+    reading = Reading(start=start, stop=stop, dt=dt, t_ref=t_ref, spike_slope=spike_slope, spike_height=spike_height)
     with open_file(path, choices) as found:
         if isinstance(found, Recording):
             for sweep in sweeps or ():
                 check_sweep(sweep, 1, path)
-            return Cell([cut_recording(found, path, start=start, stop=stop, dt=dt, t_ref=t_ref)])
+            return Cell([cut_recording(found, path, reading)])
         wanted = _wanted(sweeps, found, path)
         recordings, errors = [], {}
         for index in wanted:
             try:
-                recording = read_sweep(
-                    found,
-                    index,
-                    path,
-                    start=start,
-                    stop=stop,
-                    dt=dt,
-                    t_ref=t_ref,
-                    spike_slope=spike_slope,
-                    spike_height=spike_height,
-                )
-                recordings.append(recording)
+                recordings.append(read_sweep(found, index, path, reading))
             except LeakyflowError as error:
                 errors[index] = error
     left_out = {index: str(error) for index, error in errors.items()}

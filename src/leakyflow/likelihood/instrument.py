@@ -45,12 +45,16 @@ class Passive(NamedTuple):
     R_s: Float64[np.ndarray, " dataset"]  # GOhm
 
 
-def passive_fit(recordings: Batch) -> Passive:
+def passive_fit(recordings: Batch, trace: Trace | None = None) -> Passive:
     """Fit the membrane of each cell, by its silent sweeps if it has any; every sweep is given that of its cell.
 
     A spike leaves currents behind that a membrane by itself has not.
+
+    Args:
+        recordings: Sweeps of cells.
+        trace: Theirs, where they were laid out before.
     """
-    trace = trace_of(recordings)
+    trace = trace_of(recordings) if trace is None else trace
     rows = [_telling(recordings, np.flatnonzero(recordings.cell == i)) for i in range(recordings.n_cells)]
     passive = _regressed(recordings, rows, trace, np.roll(trace.y, LAG, axis=0))
     for _ in range(N_REFINED):
@@ -130,9 +134,8 @@ def _moments(
     return z @ x.T, z @ slope, float(np.var(slope) * len(k)) if len(k) else 0.0
 
 
-def guess(recordings: Batch, prior: Prior) -> Float64[np.ndarray, "cell param"]:
+def guess(recordings: Batch, prior: Prior, passive: Passive) -> Float64[np.ndarray, "cell param"]:
     """Prior scores near which the posterior of each cell may be, for a search to begin with."""
-    passive = passive_fit(recordings)
     first = np.searchsorted(recordings.cell, np.arange(recordings.n_cells))
     guesses = {name: value[first] for name, value in passive._asdict().items()} | {"V_th": _threshold(recordings)}
     out = np.zeros((recordings.n_cells, prior.n_inferred))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int, Int32
 
-from leakyflow.likelihood.instrument import Passive, passive_fit
+from leakyflow.likelihood.instrument import STILL, Passive, passive_fit
 from leakyflow.likelihood.laplace import climb
 from leakyflow.likelihood.scan import trace_of
 from leakyflow.likelihood.sweeps import of_rows
@@ -24,8 +24,8 @@ from leakyflow.simulator.prior import Prior, ReadOff
 
 __all__ = ["read_off_parameters", "refractory_period", "samples_at_rest", "with_capacitance"]
 
-# pA by which the current may move while the cell rests, and samples of rest that are looked at, at most.
-STILL, MOST_SAMPLES = 2.0, 2048
+# Samples of rest that are looked at, at most.
+MOST_SAMPLES = 2048
 # Rest from which noise is read, in samples: from less, nothing.
 LEAST_SAMPLES = 50
 # What a voltage at rest shows of the current noise is current_noise / C. Under this name goes the capacitance, in pF,
@@ -35,7 +35,9 @@ DAMPING = np.array([1e-3, 0.1, 3.0, 100.0])
 MOST_STEPS = 8
 
 
-def read_off_parameters(recordings: Batch, prior: Prior) -> dict[str, Float64[np.ndarray, " dataset"]]:
+def read_off_parameters(
+    recordings: Batch, prior: Prior, passive: Passive | None = None
+) -> dict[str, Float64[np.ndarray, " dataset"]]:
     """Read those of the prior's parameters off recordings that it does not infer.
 
     The mean and SD of the voltages of release, the longest refractory period, and the noises at rest. What a recording
@@ -45,6 +47,7 @@ def read_off_parameters(recordings: Batch, prior: Prior) -> dict[str, Float64[np
     Args:
         recordings: One or many.
         prior: Says which parameters are read off.
+        passive: The membranes, where they were fitted before.
 
     Returns:
         A number for each recording, in the parameter's unit; beside a current noise that of a neuron whose capacitance
@@ -58,7 +61,10 @@ def read_off_parameters(recordings: Batch, prior: Prior) -> dict[str, Float64[np
                 if name in out:
                     out[name][row] = value
     noises = {name: entry for name, entry in wanted.items() if TABLE[name].reader == "rest"}
-    return out | (_noises(recordings, noises, _other_noises(prior)) if noises else {})
+    if not noises:
+        return out
+    passive = passive_fit(recordings) if passive is None else passive
+    return out | _noises(recordings, passive, noises, _other_noises(prior))
 
 
 def with_capacitance(read_off: Mapping[str, Any], C: Any) -> dict[str, Any]:
@@ -106,10 +112,10 @@ def samples_at_rest(recordings: Batch) -> Int32[np.ndarray, " dataset"]:
 
 
 def _noises(
-    recordings: Batch, priors: Mapping[str, AbstractDistribution], others: Mapping[str, float]
+    recordings: Batch, passive: Passive, priors: Mapping[str, AbstractDistribution], others: Mapping[str, float]
 ) -> dict[str, Float64[np.ndarray, " dataset"]]:
     """The mode of the noises of each cell at rest, given its passive membrane and the other noises."""
-    n, passive, names = samples_at_rest(recordings), passive_fit(recordings), tuple(priors)
+    n, names = samples_at_rest(recordings), tuple(priors)
     z = np.zeros((recordings.n_cells, len(names)))
     if (n > 0).any():
         rows = np.flatnonzero(n)

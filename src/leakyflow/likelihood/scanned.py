@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float64, Int
 
 from leakyflow.cpu import n_cpu
-from leakyflow.likelihood.instrument import guess
+from leakyflow.likelihood.instrument import guess, passive_fit
 from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
 from leakyflow.likelihood.sweeps import SIDE_BY_SIDE, cut, lengths_of, log_likelihood_of
@@ -49,7 +49,10 @@ class Scanned(Target):
     @classmethod
     def of(cls, batch: Batch, prior: Prior) -> "Scanned":
         """Lay out the sweeps of cells."""
-        return cls(prior, trace_of(batch), read_off_parameters(batch, prior), batch.cell, guess(batch, prior))
+        trace = trace_of(batch)
+        passive = passive_fit(batch, trace)
+        read_off = read_off_parameters(batch, prior, passive)
+        return cls(prior, trace, read_off, batch.cell, guess(batch, prior, passive))
 
     def one(self, index: int) -> "Scanned":  # noqa: D102
         trace, read_off = self._of(index)

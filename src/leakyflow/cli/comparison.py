@@ -91,20 +91,16 @@ def compare(
 def _divided(cell: "Cell", hold_out: str) -> "tuple[Cell, Cell | None]":
     """Sweeps to infer from, and those kept back."""
     from leakyflow.diagnostics.comparison import keep_back
-    from leakyflow.recordings.cell import Cell
+    from leakyflow.diagnostics.hold_out import parted
 
     if hold_out in (AUTO, NONE):
         return keep_back(cell) if hold_out == AUTO else (cell, None)
-    names = {sweep.name: sweep for sweep in cell}
-    wanted = [part.strip() for part in hold_out.split(",")]
-    held = [name for name in names for part in wanted if f" sweep {part}," in f"{name},"]
-    if len(held) != len(set(wanted)) or len(held) == len(names):
+    wanted = {part.strip() for part in hold_out.split(",")}
+    held = [i for i, sweep in enumerate(cell) if any(f" sweep {part}," in f"{sweep.name}," for part in wanted)]
+    if len(held) != len(wanted) or len(held) == len(cell):
         raise LeakyflowError(
-            f"`hold_out` must name some of the {len(names)} sweeps that are used and leave others, got {hold_out!r}. "
+            f"`hold_out` must name some of the {len(cell)} sweeps that are used and leave others, got {hold_out!r}. "
             "Write numbers with commas between, as in 4,9, or none.",
             argument="hold_out",
         )
-    return (
-        Cell([sweep for name, sweep in names.items() if name not in held], name=cell.name),
-        Cell([names[name] for name in held], name=cell.name),
-    )
+    return parted(cell, held)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
+from leakyflow.diagnostics.hold_out import LEAST_SWEEPS, parted
 from leakyflow.diagnostics.prediction.free_running import free_running
 from leakyflow.diagnostics.prediction.voltage import explained_variance
 from leakyflow.likelihood.climb_ladder import Fit, climb_ladder
@@ -23,8 +24,7 @@ from leakyflow.simulator.stimuli import Stimulus
 
 __all__ = ["Compared", "Prediction", "best_of", "compare", "compared", "keep_back", "predicted", "table_of", "verdict"]
 
-# Every so many sweeps one is kept back, where there are at least four.
-EVERY, LEAST_SWEEPS = 3, 4
+EVERY = 3  # of so many sweeps one is kept back
 # Simulations of each sweep, whose spikes are counted.
 N_SIMULATIONS = 20
 # Nats by which a richer neuron must be better: Jeffreys' decisive evidence, a hundred to one.
@@ -132,11 +132,7 @@ def verdict(table: pd.DataFrame) -> list[str]:
 
 def keep_back(cell: Cell) -> tuple[Cell, Cell | None]:
     """Every third sweep is kept back, where there are at least four; else none."""
-    if len(cell) < LEAST_SWEEPS:
-        return cell, None
-    kept = [sweep for i, sweep in enumerate(cell) if i % EVERY == EVERY - 1]
-    rest = [sweep for i, sweep in enumerate(cell) if i % EVERY != EVERY - 1]
-    return Cell(rest, name=cell.name), Cell(kept, name=cell.name)
+    return parted(cell, range(EVERY - 1, len(cell), EVERY) if len(cell) >= LEAST_SWEEPS else [])
 
 
 def predicted(fit: Fit, held_out: Cell, *, seed: int = 0) -> Prediction:

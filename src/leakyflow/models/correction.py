@@ -88,10 +88,9 @@ def corrected(
         Prior scores, and a row of diagnostics for each recording. Where neither weights nor the sampler give draws,
         the scores are amortized ones, NaN if none of these is finite, and the row says that they are not reliable.
     """
-    finite = np.isfinite(z).all(-1) & np.isfinite(log_q)
+    finite, log_ratio = _weighed(target, z, log_q)
     own = np.stack([_finite_draws(*one, n_draws) for one in zip(z, finite, strict=True)])
     z = np.where(finite[..., None], z, 0.0)
-    log_ratio = np.where(finite, target.log_joint(z) - np.where(finite, log_q, 0.0), -np.inf)
     n_own = z.shape[1] - _n_spread(z.shape[1])
     out, rows, missed = own, [], []
     for i, (weights, seed) in enumerate(zip(importance_weights(log_ratio - log_spread), seeds, strict=True)):
@@ -144,9 +143,7 @@ def checked(
     Returns:
         Prior scores, and a row of diagnostics for each recording, as `corrected` gives them.
     """
-    finite = np.isfinite(z).all(-1) & np.isfinite(log_q)
-    log_joint = target.log_joint(np.where(finite[..., None], z, 0.0))
-    log_ratio = np.where(finite, log_joint - np.where(finite, log_q, 0.0), -np.inf)
+    finite, log_ratio = _weighed(target, z, log_q)
     out, rows = z.copy(), []
     for i, weights in enumerate(importance_weights(log_ratio)):
         found = {"k_hat": weights.k_hat, "efficiency": efficiency(log_ratio[i]), "log_evidence": weights.log_evidence}
@@ -159,6 +156,15 @@ def checked(
             out[i] = _finite_draws(z[i], finite[i], z.shape[1]) if more is None else more
         rows.append(row)
     return out, rows
+
+
+def _weighed(
+    target: Target, z: Float64[np.ndarray, "dataset draw param"], log_q: Float64[np.ndarray, "dataset draw"]
+) -> tuple[Bool[np.ndarray, "dataset draw"], Float64[np.ndarray, "dataset draw"]]:
+    """Which amortized draws are finite, and their log joint densities less those by the network, or -inf."""
+    finite = np.isfinite(z).all(-1) & np.isfinite(log_q)
+    log_joint = target.log_joint(np.where(finite[..., None], z, 0.0))
+    return finite, np.where(finite, log_joint - np.where(finite, log_q, 0.0), -np.inf)
 
 
 def _searched(

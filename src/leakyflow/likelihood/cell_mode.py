@@ -1,8 +1,9 @@
 """The mode of the posterior of one cell of many samples and parameters, by scoring.
 
 What the log likelihood is made of is kept sample by sample for neurons that differ in one parameter each; slope and
-curvature are then products of matrices. So nothing is compiled but the step itself, which `scan_scores`, made for many
-short cells, takes minutes for; and memory, not time, is what it costs.
+curvature are then products of matrices, at the cost of memory, and dampings are tried side by side. `scored_modes` is
+made for many short cells: on one sweep of 60 s, with nothing beside it to step, it takes four times as long (82 and
+21 s for 18 parameters of training_DRN157 at 0.5 ms).
 """
 
 from collections.abc import Iterator, Mapping

@@ -30,8 +30,6 @@ LEAST_GAIN = 1e-2
 STEP = 1e-5
 # Damping of the first step, in units of the curvature, what a success and a failure make of it, and where it ends.
 DAMPING, SUCCESS, FAILURE, MOST_DAMPED = 0.03, 0.1, 10.0, 1e8
-
-
 # Draws of the prior among which the search for the mode of one cell looks for places to begin, and how many those are.
 N_DRAWN, N_BEGUN = 256, 3
 

@@ -31,6 +31,14 @@ def test_a_setting_turns_it_off(tmp_path):
     assert kept(tmp_path, LEAKYFLOW_COMPILATION_CACHE="off") == []
 
 
+def test_small_pieces_are_kept_in_a_folder_that_the_environment_names(tmp_path):
+    own = tmp_path / "own"
+    kept(tmp_path, JAX_COMPILATION_CACHE_DIR=str(own))
+    assert list(own.iterdir())
+    kept(tmp_path, JAX_COMPILATION_CACHE_DIR=str(tmp_path / "large"), JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="9")
+    assert not (tmp_path / "large").exists() or not list((tmp_path / "large").iterdir())
+
+
 def test_the_folder_that_jax_was_told_stays(tmp_path):
     own = tmp_path / "own"
     assert kept(tmp_path, JAX_COMPILATION_CACHE_DIR=str(own), JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0")

@@ -15,15 +15,15 @@ SETTINGS = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_C
 def keep_compiled() -> None:
     """Let JAX keep what it compiles in the user's cache folder.
 
-    Where the environment or the program has named a folder to JAX, that one stays, with its settings; and nothing is
-    kept where the environment variable `LEAKYFLOW_COMPILATION_CACHE` is "off".
+    A folder or a setting that the environment names to JAX stays, and all of them where the program has named a folder;
+    nothing is kept where the environment variable `LEAKYFLOW_COMPILATION_CACHE` is "off".
     """
     if os.environ.get(SWITCH, "").lower() in ("off", "0", "no", "false"):
         return
     loaded = sys.modules.get("jax")
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ or (loaded and loaded.config.jax_compilation_cache_dir):
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and loaded and loaded.config.jax_compilation_cache_dir:
         return
-    settings = {"JAX_COMPILATION_CACHE_DIR": str(_folder())} | SETTINGS
+    settings = {"JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(_folder()))} | SETTINGS
     for name, value in settings.items():
         os.environ.setdefault(name, value)
     if loaded:  # it has read its environment

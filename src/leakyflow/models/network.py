@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import h5py
 import keras
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.prepare import has_likelihood
 from leakyflow.likelihood.regression import regression_is_exact
 from leakyflow.likelihood.scanned import Scanned
-from leakyflow.likelihood.sufficient import compress
+from leakyflow.likelihood.sufficient import Sufficient, compress
 from leakyflow.likelihood.target import Target
 from leakyflow.models.backend import bf, blank_weights, seeded
 from leakyflow.models.config import NetworkConfig
@@ -35,6 +35,7 @@ from leakyflow.models.summary import RecordingSummary, trace_channels
 from leakyflow.recordings.batch import Batch
 from leakyflow.schema import Spec, check_array, check_finite, reading
 from leakyflow.simulator.config import SimulatorConfig
+from leakyflow.simulator.prior import ReadOff
 
 __all__ = ["Features", "Network"]
 
@@ -86,21 +87,36 @@ class Network:
 
     def features(self, recordings: Batch) -> Features:
         """Statistics and local coordinates of recordings, which need not be of the longest duration."""
-        prior, summary = self.simulator.prior, self.config.summary
-        sufficient, target = compress(recordings), None
-        if self.config.standardize == "prior":
-            local = prior_coordinates(len(recordings), prior.n_inferred)
-        elif regression_is_exact(prior):
-            local = laplace_coordinates(prior, sufficient)
-        else:
+        prior, sufficient = self.simulator.prior, compress(recordings)
+        if self._scans:
             target = Scanned.of(recordings, prior)
             local = scanned_coordinates(target)
+            return Features(local, target, self._arrays(recordings, sufficient, local, target.read_off))
+        if self.config.standardize == "prior":
+            local = prior_coordinates(len(recordings), prior.n_inferred)
+        else:
+            local = laplace_coordinates(prior, sufficient)
+        return Features(local, None, self._arrays(recordings, sufficient, local, {}))
+
+    @property
+    def _scans(self) -> bool:
+        """Whether the coordinates come from a scan over the samples."""
+        return self.config.standardize == "data" and not regression_is_exact(self.simulator.prior)
+
+    def _arrays(
+        self,
+        recordings: Batch,
+        sufficient: Sufficient,
+        local: LocalCoordinates,
+        read_off: Mapping[str, Float64[np.ndarray, " dataset"]],
+    ) -> dict[str, Float32[np.ndarray, "dataset feature"]]:
         arrays = {"local": coordinate_features(local)}
-        if target is not None and prior.read_off:
-            arrays["local"] = np.concatenate([arrays["local"], noise_features(prior, target.read_off)], axis=1)
-        if summary.statistics:
+        if read_off:
+            noises = noise_features(self.simulator.prior, read_off)
+            arrays["local"] = np.concatenate([arrays["local"], noises], axis=1)
+        if self.config.summary.statistics:
             arrays["statistics"] = summary_statistics(recordings, sufficient)
-        return Features(local, target, {name: value.astype(np.float32) for name, value in arrays.items()})
+        return {name: value.astype(np.float32) for name, value in arrays.items()}
 
     def inputs(self, features: Features, recordings: Batch | None = None) -> dict[str, Float32[np.ndarray, "..."]]:
         """Inputs of the summary network; the recordings are needed where it reads the raw trace."""
@@ -206,6 +222,16 @@ class Network:
                 "match. Build the network from the configuration that was saved beside them."
             )
 
+    def _blank_features(self, blank: Batch) -> Features:
+        """Features of the right shapes; a scan, which takes a second to compile, would find no others."""
+        if not self._scans:
+            return self.features(blank)
+        prior = self.simulator.prior
+        entries = {name: entry.read_off for name, entry in prior.root.items() if isinstance(entry, ReadOff)}
+        medians = {name: np.array([float(entry.from_unconstrained(0.0))]) for name, entry in entries.items()}
+        local = prior_coordinates(1, prior.n_inferred)
+        return Features(local, None, self._arrays(blank, compress(blank), local, medians))
+
     def _shapes(self) -> dict:
         """Shapes of one recording's inputs, found by summarizing one."""
         n_time = self.simulator.n_time
@@ -219,7 +245,7 @@ class Network:
             dt=self.simulator.dt,
             names=("",),
         )
-        arrays = self.inputs(self.features(blank), blank)
+        arrays = self.inputs(self._blank_features(blank), blank)
         return {
             "inference_variables": (1, len(self.names)),
             "summary_variables": {name: value.shape for name, value in arrays.items()},

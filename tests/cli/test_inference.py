@@ -185,8 +185,12 @@ def broken_files(folder: Path) -> dict[str, tuple[Path, tuple[object, ...], str]
         "not finite": (write_csv(folder / "nan.csv", nan), (), "NaN"),
         "sweep out of range": (whole, ("--sweep", 7), "set `sweep` by --sweep"),
         "no current": (write_csv(folder / "V.csv", good[:, :2], "t_ms,V_mV"), (), "current"),
-        "short": (whole, ("--stop", 50), "`start` by --start and `stop` by --stop"),
-        "long": (write_csv(folder / "long.csv", rows(duration=700.0)), (), "`start` by --start and `stop` by --stop"),
+        "short": (whole, ("--stop", 50, "--amortized"), "`start` by --start and `stop` by --stop"),
+        "long": (
+            write_csv(folder / "long.csv", rows(duration=700.0)),
+            ("--amortized",),
+            "--start and `stop` by --stop",
+        ),
         "off the end": (whole, ("--start", 300, "--stop", 900), "by --stop"),
         "volts as mV": (write_csv(folder / "v.csv", rows(V_scale=1e-3)), (), "volts labelled mV"),
         "microvolts as mV": (write_csv(folder / "uv.csv", rows(V_scale=1e3)), (), "unit"),
@@ -221,6 +225,14 @@ def test_bad_input_ends_on_one_screen_and_writes_nothing(mistake, tmp_path, tiny
     # A long path is broken across lines.
     assert words.replace(" ", "") in said(result).replace(" ", "")
     assert not Path("found").exists()
+
+
+def test_a_sweep_longer_than_the_network_knows_is_inferred_by_its_likelihood(tmp_path, tiny_run):
+    longest = tiny_run.posterior.duration[1]
+    file = write_csv(tmp_path / "long.csv", rows(duration=longest + 200.0))
+    result = leakyflow_("infer", file, "--network", tiny_run.folder, "--draws", 200)
+    assert result.exit_code == 0, said(result)
+    assert "Found by the exact likelihood, without a network" in said(result)
 
 
 def test_every_mistake_is_tried(tmp_path):

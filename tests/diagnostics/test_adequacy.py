@@ -86,6 +86,15 @@ def test_what_is_adequate_is_told_from_what_is_wrong(prediction, typical, kind, 
     assert found.answers()[2].good == (kind in ("exact", "adequate"))
 
 
+def test_a_model_whose_parameters_are_not_those_of_neurons_is_not_the_cell():
+    found = adequacy(predicted(), LIKE, conflicts=(Conflict("tau", 737.0, 6.04),))
+    assert found.kind == "adequate"
+    assert str(found.answers()[-1]).startswith(
+        "On the whole? Adequate. Use it for what it predicts, but not for its par"
+    )
+    assert adequacy(predicted(), LIKE).kind == "exact"
+
+
 def test_questions_come_in_the_order_in_which_they_matter():
     text = str(adequacy(predicted(), ODD))
     questions = (

@@ -1,5 +1,7 @@
 """The predictor's likelihood against densities computed in another way."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -47,7 +49,8 @@ def dense(p: Parameters, recording: Recording) -> float:
             V[2 + 2 * k] += p.membrane_noise * np.sqrt(dt)
             x[3 + 2 * k] += s * np.sqrt(-np.expm1(-2.0 * dt / x_tau))
     covariance = np.array(rows) @ np.array(rows).T + (p.measurement_noise**2 + 1e-13) * np.eye(n)
-    return float(multivariate_normal(mean + p.R_s * I, covariance).logpdf(recording.V.astype(float)))
+    now = I if recording.I_electrode is None else recording.I_electrode.astype(float)
+    return float(multivariate_normal(mean + p.R_s * now, covariance).logpdf(recording.V.astype(float)))
 
 
 @pytest.mark.parametrize("R_s", [0.0, 0.012], ids=["", "electrode"])
@@ -58,6 +61,19 @@ def test_a_silent_neuron_is_a_normal_vector(noises, R_s):
     recording = simulate(neuron, stimulus, seed=3)
     own = float(log_likelihood(neuron, recording))
     assert own == pytest.approx(dense(neuron, recording), abs=2e-3)
+
+
+def test_the_electrode_shows_the_current_of_the_moment_and_the_membrane_takes_its_mean_over_the_step():
+    neuron = NEURON.replace(membrane_noise=0.1, measurement_noise=0.05, R_s=0.012, V_th=100.0)
+    I = np.repeat(np.random.default_rng(2).normal(30.0, 80.0, 100), 2)  # twice as fine as the grid of the likelihood
+    mean, now = I[1:-1].reshape(-1, 2).mean(1), I[1:-1:2]
+    on_grid = simulate(neuron, from_array(mean, dt=DT), seed=3)
+    V = (on_grid.V + neuron.R_s * (now - mean)).astype(np.float32)
+    recording = replace(on_grid, V=V, I_electrode=now.astype(np.float32))
+    own = float(log_likelihood(neuron, recording))
+    assert own == pytest.approx(dense(neuron, recording), abs=2e-3)
+    assert own == pytest.approx(float(log_likelihood(neuron, on_grid)), abs=2e-3)
+    assert float(log_likelihood(neuron, replace(recording, I_electrode=None))) < own - 100.0
     other = neuron.replace(tau=neuron.tau * 1.3)
     assert float(log_likelihood(other, recording)) == pytest.approx(dense(other, recording), abs=2e-3)
     assert abs(own - dense(other, recording)) > 0.05

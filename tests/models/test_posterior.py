@@ -66,6 +66,22 @@ def test_whole_cells_are_inferred_from_all_their_sweeps(posterior, recordings):
         posterior.sample(cells, n_draws=100, correct=False)
 
 
+def test_one_recording_that_is_longer_than_the_network_knows_is_inferred_by_its_likelihood(posterior, recordings):
+    one = recordings[0]
+    n = round(posterior.duration[1] / posterior.dt) - one.n_samples + 100  # more of its last sample
+    longer = {name: np.append(getattr(one, name), np.repeat(getattr(one, name)[-1:], n)) for name in ("V", "I")}
+    never = {name: np.append(getattr(one, name), np.zeros(n, bool)) for name in ("spikes", "refractory")}
+    longer["V"][-n:] += 0.05 * np.random.default_rng(1).standard_normal(n)
+    long = replace(one, **longer, **never)
+    draws = posterior.sample(long, n_draws=100, seed=1)
+    assert draws["tau"].shape == (100,)
+    assert draws.diagnostics.reliable.item()
+    assert draws.diagnostics.method.item() not in ("amortized", "importance")
+    for refused, correct in (([one, long], "auto"), (long, False)):
+        with pytest.raises(ValueError, match=r"takes recordings of 100 to 500 ms.*pass it by itself"):
+            posterior.sample(refused, n_draws=100, correct=correct)
+
+
 def test_no_recordings_are_refused(posterior, recordings):
     for use in (posterior.sample, posterior.statistics, posterior.summary_features):
         with pytest.raises(ValueError, match="At least one recording"):
@@ -372,7 +388,7 @@ def test_each_error_says_what_to_do(posterior, recordings):
     with pytest.raises(ValueError, match=r"dt=0\.2 ms, got dt=0\.1 ms.*Read the file with dt=0\.2"):
         posterior.sample(replace(recording, dt=0.1))
     with pytest.raises(ValueError, match=r"100 to 500 ms, got 80 ms.*start= and stop="):
-        posterior.sample(short)
+        posterior.sample(short, correct=False)
     with pytest.raises(ValueError, match="`n_draws` must be positive"):
         posterior.sample(recording, n_draws=0)
     with pytest.raises(ValueError, match=r"must have shape \(300, draw\), got \(5, 2\)"):

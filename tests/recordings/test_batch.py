@@ -1,5 +1,7 @@
 """Which sweeps belong together, whatever is taken of them."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from leakyflow.recordings.batch import Batch
@@ -12,6 +14,28 @@ SWEEPS = [recorded(np.full(3, float(V))) for V in range(-70, -64)]
 def first_voltages(batch: Batch) -> dict[str, list[float]]:
     """Of the sweeps of each cell."""
     return {cell.name: [float(sweep.V[0]) for sweep in cell] for cell in batch.cells()}
+
+
+def test_the_current_of_the_electrode_goes_with_its_recording():
+    now = np.array([5.0, 6.0, 7.0], np.float32)
+    some = [SWEEPS[0], replace(SWEEPS[1], I_electrode=now)]
+    batch = Batch.of(some).take(np.array([1, 0])).padded_to(5)
+    np.testing.assert_array_equal(batch[0].I_electrode, now)
+    np.testing.assert_array_equal(batch[1].I_electrode, SWEEPS[0].I)  # it was the current of the step
+    assert Batch.of(SWEEPS)[2].I_electrode is None
+    on_grid = batch.on_grid(np.array([0.01, 0.01]))[0]
+    np.testing.assert_allclose(on_grid.V, some[1].V + 0.01 * (some[1].I - now), rtol=1e-6)
+    assert on_grid.I_electrode is None
+
+
+def test_while_the_voltage_stands_still_it_was_measured_at_the_end():
+    spikes, refractory = (np.array([[k in places for k in range(7)]]) for places in ((2,), (3, 4)))
+    trace = np.arange(7, dtype=np.float32)[None]
+    batch = Batch(
+        V=np.zeros((1, 7), np.float32), I=trace, spikes=spikes, refractory=refractory,
+        n_samples=np.array([7], np.int32), dt=0.2, names=("a",),
+    )  # fmt: skip
+    assert batch.when_measured(trace).tolist() == [[0.0, 1.0, 4.0, 4.0, 4.0, 5.0, 6.0]]
 
 
 def test_recordings_are_cells_of_their_own_in_the_order_in_which_they_are_taken():

@@ -45,12 +45,21 @@ def test_voltage_holds_the_value_measured_at_the_end_of_the_refractory_period(t_
         assert found.V[k] == np.float32(V[round((held.stop - 1) * 0.2 / 0.05)])
 
 
+def test_the_voltage_on_an_electrode_goes_with_the_current_of_its_moment():
+    I = np.random.default_rng(3).normal(0.0, 100.0, 4000)
+    found = recording(-65.0 + 0.01 * I, I, 0.05)
+    np.testing.assert_allclose(found.V - 0.01 * found.I_electrode, -65.0, atol=1e-4)
+    assert np.std(found.V - 0.01 * found.I) > 0.5  # of the mean over the step
+    np.testing.assert_allclose(found.I, I.reshape(-1, 4).mean(1), rtol=1e-5, atol=1e-4)
+
+
 def test_a_sweep_at_the_grid_of_the_network_is_taken_as_it_is():
     rng = np.random.default_rng(0)
     V, I = -65 + 0.3 * np.cumsum(rng.normal(size=1000)) * np.sqrt(0.2), rng.normal(size=1000)
     found = recording(V, I, 0.2)
     np.testing.assert_array_equal(found.V, V.astype(np.float32))
     np.testing.assert_allclose(found.I, I, rtol=1e-6, atol=1e-6)
+    assert found.I_electrode is None
 
 
 def test_euler_recursion_holds_on_a_held_current():

@@ -68,12 +68,13 @@ class Adequacy:
     def kind(self) -> Literal["exact", "adequate", "vague", "wrong"]:
         """In a word.
 
-        "exact" where it predicts and is typical, "adequate" where it predicts but is not, or nobody can tell; "vague"
-        where it is typical, but noise leaves little to predict; else "wrong".
+        "exact" where it predicts and is typical, with parameters of neurons; "adequate" where it predicts but not all
+        of this is so, or nobody can tell; "vague" where it is typical, but noise leaves little to predict; else
+        "wrong".
         """
         typical = self.typical is not None and self.typical.typical
         if self.predicts:
-            return "exact" if typical else "adequate"
+            return "exact" if typical and not self.conflicts else "adequate"
         return "vague" if typical else "wrong"
 
     def answers(self) -> "tuple[Answer, ...]":

@@ -33,4 +33,5 @@ def coarser(fine: Recording, factor: int, *, n_ref: int) -> Recording:
         refractory=refractory,
         dt=dt,
         name=fine.name,
+        I_electrode=fine.I[::factor][:n_time],
     )

@@ -1,7 +1,7 @@
 """How a posterior does on simulations that differ from those it was trained on."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,9 @@ class Conditions(NamedTuple):
 def measure_conditions(
     posterior: Posterior, conditions: Iterator[tuple[str, Batch, Parameters]], *, n_draws: int, seed: int
 ) -> Conditions:
-    """Try a posterior under each condition, the network's own draws and the corrected ones.
+    """Try a posterior under each condition, the network's own draws and those that `sample` gives, "corrected".
+
+    Where noises are read off, the latter are the network's but for recordings whose posterior it missed.
 
     Args:
         posterior: Of a trained network.
@@ -46,7 +48,8 @@ def measure_conditions(
         n_draws: Draws per recording.
         seed: Of the draws.
     """
-    corrections = {"amortized": False} | ({"corrected": True} if has_likelihood(posterior.prior) else {})
+    corrections: dict[str, bool | Literal["auto"]] = {"amortized": False}
+    corrections |= {"corrected": "auto"} if has_likelihood(posterior.prior) else {}
     parameters: list[pd.DataFrame] = []
     recordings: list[dict[str, object]] = []
     for condition, some, truth in conditions:
@@ -65,7 +68,8 @@ def measure_conditions(
             z = posterior.prior.to_unconstrained(truth)
             evidence = table.log_evidence.to_numpy()
             log_likelihood = prepare(some, posterior.prior).log_likelihood(z[:, None])[:, 0]
-            log_q["corrected"] = log_likelihood - evidence + np.asarray(posterior.prior.log_prob(truth))
+            exact = log_likelihood - evidence + np.asarray(posterior.prior.log_prob(truth))
+            log_q["corrected"] = np.where(table.method == "amortized", log_q["amortized"], exact)
         for which, some_draws in draws.items():
             recovery = measure_recovery(some_draws, truth, posterior.prior, log_q[which])
             head = {"condition": condition, "posterior": which}

@@ -180,11 +180,13 @@ def _simulate_from(parameters: Parameters, recording: Recording, seed: int) -> B
     """
     n = np.asarray(parameters.tau).size
     index = np.arange(n)
-    I = np.tile(np.append(np.float32(0.0), Batch.from_list([recording]).roomy().I[0]), (n, 1))
+    roomy = Batch.from_list([recording]).roomy()
+    I = np.tile(np.append(np.float32(0.0), roomy.I[0]), (n, 1))
+    now = None if roomy.I_electrode is None else np.tile(np.append(np.float32(0.0), roomy.I_electrode[0]), (n, 1))
     R, target = parameters.tau / parameters.C, float(recording.V[0])
     I[:, 0] = (target - FAR_BELOW - parameters.V_rest) / R
-    arrived = simulate_traces(parameters, I, recording.dt, seed=seed, index=index).V[:, 1]
+    arrived = simulate_traces(parameters, I, recording.dt, seed=seed, index=index, I_electrode=now).V[:, 1]
     I[:, 0] += (target - arrived) / R
-    traces = simulate_traces(parameters, I, recording.dt, seed=seed, index=index)
+    traces = simulate_traces(parameters, I, recording.dt, seed=seed, index=index, I_electrode=now)
     own = slice(1, 1 + recording.n_samples)
     return as_recordings(Traces(*(values[:, own] for values in traces)), I[:, own], recording.dt)

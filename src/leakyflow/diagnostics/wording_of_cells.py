@@ -87,9 +87,9 @@ def about_prediction(a: Adequacy) -> Answer:
     n = len(p.scored)
     what = f"Of {n} {WHAT[p.how]}" if n > 1 else f"Of the {WHAT[p.how].replace('sweeps', 'sweep')}"
     text = (
-        f"{what} it explains {percent(max(p.eps_V, 0.0))} of V (a good model {percent(GOOD_EPS_V)}), {_spikes(p)}, and "
-        f"the 90 % band, +-{p.band.half_width:.2g} mV, holds {percent(p.coverage)} of V "
-        f"({percent(COVERAGE[0])} to {percent(COVERAGE[1])})."
+        f"{what} it explains {percent(max(p.eps_V, 0.0))} of V (a good model {percent(GOOD_EPS_V)}) and {_spikes(p)}. "
+        f"The 90 % band of +-{p.band.half_width:.2g} mV holds {percent(p.coverage)} of V in all sweeps "
+        f"({percent(COVERAGE[0])} to {percent(COVERAGE[1])} is right)."
     )
     return Answer(question, "Yes." if a.predicts else "No.", text, a.predicts)
 
@@ -140,7 +140,7 @@ def on_the_whole(a: Adequacy) -> Answer:
         case "adequate":
             several = "are those between sweeps" if len(a.used) >= LEAST_SWEEPS else "in other sweeps are not known"
             text = f"Use it for what it predicts{careful}; widths of parameters {several}."
-            told = "Atypical but adequate." if a.typical is not None else "Adequate."
+            told = "Atypical but adequate." if a.typical is not None and not a.typical.typical else "Adequate."
             return Answer(question, told, text, not a.conflicts)
         case "vague":
             return Answer(question, "Like the model, but little to predict.", "Give it stronger currents.", False)

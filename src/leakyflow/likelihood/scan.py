@@ -49,18 +49,10 @@ class Trace(NamedTuple):
 
 
 def trace_of(batch: Batch) -> Trace:
-    """Sweeps as the scan takes them, in double precision, of few lengths.
-
-    While V stands still it was measured once, at the end, with the current of that moment.
-    """
+    """Sweeps as the scan takes them, in double precision, of few lengths."""
     wide = batch.roomy()
-    y, I = (np.where(wide.valid, x, 0.0).astype(np.float64) for x in (wide.V, wide.I))
-    places = np.broadcast_to(np.arange(y.shape[1]), y.shape)
-    last = np.where(wide.refractory & wide.valid, 0, 1)  # the sample after which V moves again, or a free one
-    ends = np.where(np.pad(last[:, 1:], ((0, 0), (0, 1)), constant_values=1) == 1, places, y.shape[1])
-    ends = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
-    held = (wide.spikes | wide.refractory) & wide.valid
-    electrode = np.where(held, np.take_along_axis(I, np.minimum(ends, wide.n_samples[:, None] - 1), axis=1), I)
+    now = wide.when_measured(wide.I if wide.I_electrode is None else wide.I_electrode)
+    y, I, electrode = (np.where(wide.valid, x, 0.0).astype(np.float64) for x in (wide.V, wide.I, now))
     spikes, free = (x.astype(np.float64) for x in (wide.spikes & wide.valid, wide.free))
     return Trace._make([*(np.ascontiguousarray(x.T) for x in (y, I, electrode, spikes, free)), batch.dt])
 

@@ -49,6 +49,7 @@ class Features(NamedTuple):
     local: LocalCoordinates
     target: Target | None  # the exact posteriors, where their preparation gave the coordinates
     arrays: dict[str, Float32[np.ndarray, "dataset feature"]]  # "local" and, where used, "statistics"
+    recordings: Batch  # as the network knows them from simulations
 
 
 class Network:
@@ -87,16 +88,26 @@ class Network:
 
     def features(self, recordings: Batch) -> Features:
         """Statistics and local coordinates of recordings, which need not be of the longest duration."""
-        prior, sufficient = self.simulator.prior, compress(recordings)
+        prior = self.simulator.prior
         if self._scans:
             target = Scanned.of(recordings, prior)
             local = scanned_coordinates(target)
-            return Features(local, target, self._arrays(recordings, sufficient, local, target.read_off))
+            known = self._as_simulated(recordings, local)
+            arrays = self._arrays(known, compress(known), local, target.read_off)
+            return Features(local, target, arrays, known)
+        sufficient = compress(recordings)
         if self.config.standardize == "prior":
             local = prior_coordinates(len(recordings), prior.n_inferred)
         else:
             local = laplace_coordinates(prior, sufficient)
-        return Features(local, None, self._arrays(recordings, sufficient, local, {}))
+        return Features(local, None, self._arrays(recordings, sufficient, local, {}), recordings)
+
+    def _as_simulated(self, recordings: Batch, local: LocalCoordinates) -> Batch:
+        """The current through the electrode as it is on the grid, by the series resistance of the mode."""
+        if recordings.I_electrode is None or "R_s" not in self.names:
+            return recordings
+        R_s = self.simulator.prior.natural(local.centre)[:, self.names.index("R_s")]
+        return recordings.on_grid(R_s)
 
     @property
     def _scans(self) -> bool:
@@ -230,7 +241,7 @@ class Network:
         entries = {name: entry.read_off for name, entry in prior.root.items() if isinstance(entry, ReadOff)}
         medians = {name: np.array([float(entry.from_unconstrained(0.0))]) for name, entry in entries.items()}
         local = prior_coordinates(1, prior.n_inferred)
-        return Features(local, None, self._arrays(blank, compress(blank), local, medians))
+        return Features(local, None, self._arrays(blank, compress(blank), local, medians), blank)
 
     def _shapes(self) -> dict:
         """Shapes of one recording's inputs, found by summarizing one."""

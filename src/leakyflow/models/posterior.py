@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import keras
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 from rich.progress import track
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws
-from leakyflow.likelihood.prepare import has_exact_likelihood, prepare
+from leakyflow.likelihood.prepare import has_exact_likelihood, has_likelihood, prepare
 from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
 from leakyflow.likelihood.reference import reference_posterior
 from leakyflow.likelihood.scanned import Scanned
@@ -98,7 +98,8 @@ class Posterior:
 
         Args:
             recording: One, or many; thousands are worked through in bounded memory. A cell of several sweeps is
-                inferred from all of them by the likelihood, as by `reference_posterior`.
+                inferred from all of them by the likelihood, as by `reference_posterior`, and so is one recording that
+                is shorter or longer than the network knows.
             n_draws: Draws per recording.
             seed: The same seed gives the same draws; recording i has a stream of its own.
             correct: "auto" corrects where the prior has some noise, and hence a likelihood, True insists on it, and
@@ -115,8 +116,9 @@ class Posterior:
             recording given its stimulus, averaged over the prior) and a `note`.
 
         Raises:
-            ValueError: If a recording has another sampling interval or length than the network knows, there is no
-                likelihood and `correct` is True, or amortized draws are not finite.
+            ValueError: If a recording has another sampling interval than the network, or another length than it knows
+                and is one of many, or `correct` is False; if there is no likelihood and `correct` is True; or if
+                amortized draws are not finite.
 
         References:
             Radev, Mertens, Voss, Ardizzone & Koethe (2020), BayesFlow, IEEE TNNLS. Vehtari, Simpson, Gelman, Yao &
@@ -129,7 +131,7 @@ class Posterior:
         exact = has_exact_likelihood(self.prior) if correct == "auto" else bool(correct)
         n_own = n_amortized(n_draws) if exact else n_draws
         single, batch = isinstance(recording, Recording | Cell), _as_batch(recording)
-        if batch.n_cells < len(batch):
+        if batch.n_cells < len(batch) or (single and correct is not False and self._searches(batch)):
             return self._of_cells(batch, single, n_draws=n_draws, seed=seed, correct=correct)
         recordings, _ = self.as_recordings(batch)
         z = np.empty((len(recordings), n_draws, len(self.names)))
@@ -166,8 +168,17 @@ class Posterior:
         draws = replace(draws, given=self.prior.known | with_capacitance(joined, C))
         return draws.of(0) if single else draws
 
+    def _searches(self, batch: Batch) -> bool:
+        """Whether a sweep is shorter or longer than the network knows, and there is a likelihood to search with."""
+        return has_likelihood(self.prior) and abs(batch.dt - self.dt) < 1e-9 and bool(self._unknown(batch).any())
+
+    def _unknown(self, batch: Batch) -> Bool[np.ndarray, " dataset"]:
+        """Which sweeps are shorter or longer than those of the simulations."""
+        durations, (shortest, longest) = batch.n_samples * batch.dt, self.duration
+        return (durations < shortest - 1e-6) | (durations > longest + 1e-6)
+
     def _of_cells(self, batch: Batch, single: bool, *, n_draws: int, seed: int, correct: bool | str) -> Draws:
-        """Of cells with several sweeps, which the network does not know: by a search with the likelihood of all."""
+        """Of what the network does not know, several sweeps or a long one: by a search with the likelihood of all."""
         if correct is False:
             raise LeakyflowError(
                 f"The network `{self.name}` knows single sweeps: its own draws of a cell do not exist. Leave out "
@@ -318,19 +329,19 @@ class Posterior:
                 f"The network `{self.name}` takes single sweeps, got {recordings.n_cells} cells of {len(recordings)} "
                 "sweeps together. Pass one sweep of each; `sample` takes whole cells."
             )
-        shortest, longest = self.duration
         if abs(recordings.dt - self.dt) > 1e-9:
             raise LeakyflowError(
                 f"The network `{self.name}` takes recordings at dt={self.dt:g} ms, got dt={recordings.dt:g} ms. "
                 f"Read the file with dt={self.dt:g}."
             )
-        durations = recordings.n_samples * recordings.dt
-        bad = (durations < shortest - 1e-6) | (durations > longest + 1e-6)
+        bad = self._unknown(recordings)
         if bad.any():
+            (shortest, longest), first = self.duration, bad.argmax()
             raise LeakyflowError(
                 f"The network `{self.name}` takes recordings of {shortest:g} to {longest:g} ms, got "
-                f"{durations[bad][0]:g} ms ({bad.sum()} of {bad.size} recordings; first: "
-                f"{recordings.names[bad.argmax()] or bad.argmax()}). Choose a window with start= and stop=.",
+                f"{recordings.n_samples[first] * recordings.dt:g} ms ({bad.sum()} of {bad.size} recordings; first: "
+                f"{recordings.names[first] or first}). Choose a window with start= and stop=, or pass it by itself to "
+                "`sample`, which infers it by its likelihood.",
                 argument=("start", "stop"),
             )
         return recordings, single
@@ -344,7 +355,8 @@ class Posterior:
             rows = slice(first, min(first + BLOCK, len(recordings)))
             block = recordings[rows].padded_to(self.network.simulator.n_time)  # one compiled shape
             features = self.network.features(block)
-            yield rows, block, features, self.network.summarize(self.network.inputs(features, block))
+            summary = self.network.summarize(self.network.inputs(features, features.recordings))
+            yield rows, features.recordings, features, summary
 
     def _in_rows(self, function, w, summary):  # type: ignore[no-untyped-def]
         """Apply a function of (w, summary) to recordings x draws, a bounded number of rows at a time."""

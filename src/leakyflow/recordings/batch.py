@@ -1,6 +1,6 @@
 """Many recordings side by side: the one place where traces are padded, cut and joined."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -9,11 +9,10 @@ from jaxtyping import Bool, Float, Float32, Int, Int32
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.recordings.cell import Cell, as_cell
-from leakyflow.recordings.recording import Recording
+from leakyflow.recordings.recording import TRACES, Recording
 
 __all__ = ["Batch"]
 
-TRACES = ("V", "I", "spikes", "refractory")
 ROOM = 512  # samples
 
 
@@ -33,6 +32,7 @@ class Batch:
         names: One name for each recording.
         cell: Number of the cell that each row belongs to, from 0 in order; each its own by default.
         cell_names: One name for each cell; those of the recordings by default.
+        I_electrode: Current through the electrode at the moment of each sample, in pA; None where it is I in all.
     """
 
     V: Float32[np.ndarray, "dataset time"]
@@ -44,6 +44,7 @@ class Batch:
     names: tuple[str, ...]
     cell: Int[np.ndarray, " dataset"] = field(default_factory=lambda: np.zeros(0, np.int64))
     cell_names: tuple[str, ...] = ()
+    I_electrode: Float32[np.ndarray, "dataset time"] | None = None
 
     def __post_init__(self) -> None:
         if len(self.cell) != len(self.n_samples):
@@ -87,11 +88,13 @@ class Batch:
                 f"{lengths.argmax()}). Cut it with start= and stop=.",
                 argument=("start", "stop"),
             )
+        alike = all(recording.I_electrode is None for recording in recordings)
         arrays: dict[str, Any] = {}
-        for name, dtype in (("V", np.float32), ("I", np.float32), ("spikes", bool), ("refractory", bool)):
-            arrays[name] = np.zeros((len(recordings), n_time), dtype)
+        for name in TRACES[:4] if alike else TRACES:
+            arrays[name] = np.zeros((len(recordings), n_time), getattr(recordings[0], name, recordings[0].I).dtype)
             for row, recording in zip(arrays[name], recordings, strict=True):
-                row[: recording.n_samples] = getattr(recording, name)
+                trace = getattr(recording, name)
+                row[: recording.n_samples] = recording.I if trace is None else trace
         return cls(**arrays, n_samples=lengths, dt=dts[0], names=tuple(recording.name for recording in recordings))
 
     @property
@@ -114,7 +117,7 @@ class Batch:
 
         Where each recording is a cell of its own, so is each that is taken, however often.
         """
-        arrays: dict[str, Any] = {name: getattr(self, name)[rows] for name in (*TRACES, "n_samples")}
+        arrays: dict[str, Any] = {"n_samples": self.n_samples[rows]} | self._traces(lambda trace: trace[rows])
         kept, cell = self.cell[rows], np.arange(len(rows))
         if self.n_cells < len(self):
             kept, first, cell = np.unique(kept, return_index=True, return_inverse=True)
@@ -129,8 +132,12 @@ class Batch:
     def cut(self, n_samples: Int32[np.ndarray, " dataset"]) -> "Batch":
         """The first so many samples of each recording."""
         n_samples = np.minimum(n_samples, self.n_samples)
-        kept: dict[str, Any] = {name: getattr(self, name)[:, : n_samples.max()] for name in TRACES}
+        kept = self._traces(lambda trace: trace[:, : n_samples.max()])
         return replace(self, **kept, n_samples=n_samples)
+
+    def _traces(self, change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
+        """Every trace that there is, changed."""
+        return {name: change(trace) for name in TRACES if (trace := getattr(self, name)) is not None}
 
     def of_cells(self, cells: slice) -> "Batch":
         """All sweeps of some cells."""
@@ -153,13 +160,29 @@ class Batch:
         np.add.at(out, self.cell, values)
         return out
 
+    def when_measured(self, trace: Float32[np.ndarray, "dataset time"]) -> Float32[np.ndarray, "dataset time"]:
+        """A trace at the moments at which V was measured: while V stands still that was once, at the end."""
+        places = np.broadcast_to(np.arange(trace.shape[1]), trace.shape)
+        last = ~(self.refractory & self.valid)  # or free, or a spike
+        ends = np.where(np.pad(last[:, 1:], ((0, 0), (0, 1)), constant_values=True), places, trace.shape[1])
+        ends = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
+        held = (self.spikes | self.refractory) & self.valid
+        return np.where(held, np.take_along_axis(trace, np.minimum(ends, self.n_samples[:, None] - 1), axis=1), trace)
+
+    def on_grid(self, R_s: Float[np.ndarray, " dataset"]) -> "Batch":
+        """The voltages that electrodes of a series resistance (GOhm) show if the current stands during a step."""
+        if self.I_electrode is None:
+            return self
+        more = self.when_measured(self.I) - self.when_measured(self.I_electrode)
+        V = self.V + (R_s[:, None] * more).astype(np.float32)
+        return replace(self, V=V, I_electrode=None)
+
     def padded_to(self, n_time: int) -> "Batch":
         """The same recordings with at least n_time samples of room."""
         more = n_time - self.V.shape[1]
         if more <= 0:
             return self
-        widened: dict[str, Any] = {name: np.pad(getattr(self, name), ((0, 0), (0, more))) for name in TRACES}
-        return replace(self, **widened)
+        return replace(self, **self._traces(lambda trace: np.pad(trace, ((0, 0), (0, more)))))
 
     def roomy(self) -> "Batch":
         """The same recordings, padded to a length that most others share: each new one is compiled anew."""
@@ -176,14 +199,7 @@ class Batch:
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
         keep = slice(int(self.n_samples[index]))
-        return Recording(
-            V=self.V[index, keep],
-            I=self.I[index, keep],
-            spikes=self.spikes[index, keep],
-            refractory=self.refractory[index, keep],
-            dt=self.dt,
-            name=self.names[index],
-        )
+        return Recording(**self._traces(lambda trace: trace[index, keep]), dt=self.dt, name=self.names[index])
 
     def __iter__(self) -> Iterator[Recording]:
         return (self[index] for index in range(len(self)))

@@ -1,6 +1,5 @@
 """A window of a recording that was saved: its raw trace is gone."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +41,4 @@ def cut_recording(recording: Recording, path: Path, reading: Reading) -> Recordi
     begin = round(first / recording.dt)
     keep = slice(begin, begin + n_time)
     check_first_sample(recording.spikes[keep], recording.refractory[keep], start=first, dt=recording.dt)
-    return replace(
-        recording,
-        V=recording.V[keep],
-        I=recording.I[keep],
-        spikes=recording.spikes[keep],
-        refractory=recording.refractory[keep],
-        name=f"{recording.name}, {span(start, stop, recording.duration)}",
-    )
+    return recording.part(keep, name=f"{recording.name}, {span(start, stop, recording.duration)}")

@@ -57,14 +57,13 @@ def to_recording(
     at = start - offset + np.arange(n_time) * dt
     spikes = find_spikes(raw.V, raw.dt, slope=spike_slope, height=spike_height)
     held = held_samples(spikes, first=float(at[0]), dt_file=raw.dt, dt=dt, t_ref=t_ref)
-    I = hold(injected(raw, spikes), at, dt_file=raw.dt, dt=dt)
-    return _held(at, raw, I, held, dt=dt, start=start, name=name)
+    return _held(at, raw, injected(raw, spikes), held, dt=dt, start=start, name=name)
 
 
 def _held(
     at: Float64[np.ndarray, " time"],
     raw: RawSweep,
-    I: Float64[np.ndarray, " time"],
+    I: Float64[np.ndarray, " sample"],
     held: Held,
     *,
     dt: float,
@@ -72,7 +71,7 @@ def _held(
     name: str,
 ) -> Recording:
     """Hold from each spike to the end of its refractory period the voltage measured there."""
-    V = sample(raw.V, at, dt_file=raw.dt)
+    V, mean, now = sample(raw.V, at, dt_file=raw.dt), hold(I, at, dt_file=raw.dt, dt=dt), sample(I, at, dt_file=raw.dt)
     spikes, refractory = np.zeros(len(at), dtype=bool), np.zeros(len(at), dtype=bool)
     n_time = len(at)
     for step, n_ref, complete in zip(held.step.tolist(), held.n_ref.tolist(), held.complete.tolist(), strict=True):
@@ -93,11 +92,12 @@ def _held(
     keep = slice(n_time)
     return Recording(
         V=V[keep].astype(np.float32),
-        I=I[keep].astype(np.float32),
+        I=mean[keep].astype(np.float32),
         spikes=spikes[keep],
         refractory=refractory[keep],
         dt=dt,
         name=name,
+        I_electrode=None if np.array_equal(mean[keep], now[keep]) else now[keep].astype(np.float32),
     )
 
 

@@ -1,6 +1,7 @@
 """What is known of one current-clamp trace."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -8,7 +9,9 @@ from jaxtyping import Bool, Float32
 from leakyflow.errors import LeakyflowError
 from leakyflow.recordings.finding import Finding
 
-__all__ = ["Recording"]
+__all__ = ["TRACES", "Recording"]
+
+TRACES = ("V", "I", "spikes", "refractory", "I_electrode")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -20,12 +23,14 @@ class Recording:
 
     Attributes:
         V: Membrane voltage, in mV.
-        I: Injected current, in pA, holding current included.
+        I: Injected current, in pA, holding current included: the mean over the step that begins with the sample.
         spikes: True at each spike.
         refractory: True at the refractory samples after each spike.
         dt: Sampling interval, in ms.
         name: Where it comes from, for tables and figures.
         findings: What the reader warns of, one line each.
+        I_electrode: Current through the electrode at the moment of each sample, in pA, which a series resistance adds
+            to V; None where it is `I`, as on the grid of a simulation.
 
     Raises:
         ValueError: If the arrays differ in length, hold NaN or infinity, or are not preprocessed so.
@@ -38,19 +43,21 @@ class Recording:
     dt: float
     name: str = ""
     findings: tuple[Finding, ...] = ()
+    I_electrode: Float32[np.ndarray, " time"] | None = None
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.dt) and self.dt > 0):
             raise LeakyflowError(
                 f"`dt` must be positive and finite, got {self.dt} ms. Pass the sampling interval in ms."
             )
-        lengths = {field: len(getattr(self, field)) for field in ("V", "I", "spikes", "refractory")}
+        traces = {field: getattr(self, field) for field in TRACES}
+        lengths = {field: len(trace) for field, trace in traces.items() if trace is not None}
         if len(set(lengths.values())) != 1:
             raise LeakyflowError(f"V, I, spikes and refractory must have the same length, got {lengths}.")
         if self.n_samples < 2:
             raise LeakyflowError(f"A recording needs at least 2 samples, got {self.n_samples}.")
-        for field, unit in (("V", "mV"), ("I", "pA")):
-            bad = ~np.isfinite(getattr(self, field))
+        for field, unit in (("V", "mV"), ("I", "pA"), ("I_electrode", "pA")):
+            bad = ~np.isfinite(traces[field]) if traces[field] is not None else np.zeros(1, bool)
             if bad.any():
                 raise LeakyflowError(
                     f"`{field}` must be finite, got {bad.sum()} NaN or infinite of {bad.size} samples (first "
@@ -93,3 +100,22 @@ class Recording:
     def free(self) -> Bool[np.ndarray, " time"]:
         """True where the membrane moves by the subthreshold equation: neither spike nor refractory."""
         return ~(self.spikes | self.refractory)
+
+    def part(self, samples: slice, **changes: Any) -> "Recording":
+        """Some samples of it.
+
+        Args:
+            samples: Which, one after the other.
+            changes: Other fields of the result.
+
+        Raises:
+            LeakyflowError: As for a recording that begins there.
+
+        Example:
+            >>> V, never = np.linspace(-70.0, -69.0, 6, dtype=np.float32), np.zeros(6, bool)
+            >>> Recording(V=V, I=0 * V, spikes=never, refractory=never, dt=0.2).part(slice(2, 5)).V
+            array([-69.6, -69.4, -69.2], dtype=float32)
+        """
+        traces = {name: getattr(self, name) for name in TRACES}
+        parts: dict[str, Any] = {name: None if trace is None else trace[samples] for name, trace in traces.items()}
+        return replace(self, **parts | changes)

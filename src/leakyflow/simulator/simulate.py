@@ -86,6 +86,7 @@ def simulate_traces(
     *,
     seed: int,
     index: Int[np.ndarray, " dataset"],
+    I_electrode: Float32[np.ndarray, "dataset time"] | None = None,
 ) -> Traces:
     """Simulate neurons that each receive a current of their own.
 
@@ -95,6 +96,7 @@ def simulate_traces(
         dt: Sampling interval, in ms.
         seed: Of the whole set.
         index: Number of each neuron within the set: neuron i is driven by noise stream i.
+        I_electrode: Current through the electrode at each sample, in pA; I by default.
 
     Returns:
         Traces of shape (dataset, time).
@@ -103,13 +105,14 @@ def simulate_traces(
     noisy = tuple(f"{name}_noise" in parameters for name in SPARED)
     out = Traces(np.empty(I.shape, np.float32), np.empty(I.shape, bool), np.empty(I.shape, bool))
     n_ref = n_refractory(parameters.t_ref, dt)
+    now = I if I_electrode is None else I_electrode
 
     def run(start: int) -> None:
         rows = np.minimum(np.arange(start, start + BLOCK), len(I) - 1)
         block = parameters.map(lambda value: np.asarray(value, np.float64)[rows])
         # Set here because a thread of its own does not inherit it.
         with jax.enable_x64(True):
-            traces = _simulate_block(block, n_ref[rows], I[rows], dt, seed, index[rows], noisy)
+            traces = _simulate_block(block, n_ref[rows], I[rows], now[rows], dt, seed, index[rows], noisy)
         keep = min(BLOCK, len(I) - start)
         for target, source in zip(out, traces, strict=True):
             target[start : start + keep] = np.asarray(source)[:keep]
@@ -129,6 +132,7 @@ def _simulate_block(
     p: Parameters,
     n_ref: Int32[Array, " dataset"],
     I: Float32[Array, "dataset time"],
+    I_electrode: Float32[Array, "dataset time"],
     dt: Array,
     seed: Array,
     index: Int[Array, " dataset"],
@@ -138,9 +142,9 @@ def _simulate_block(
     first = jax.tree.map(lambda z: z[0], draw_noise(seed, index, 0, 1, noisy))
     later = draw_noise(seed, index, 1, I.shape[1], noisy)
     neuron = _Neuron.of(p, n_ref, dt)
-    state = _begin(neuron, I[:, 0], first)
+    state = _begin(neuron, I[:, 0], I_electrode[:, 0], first)
     # While V stands still it was measured once, at the end, through the electrode and its current there.
-    ahead = (_shifted(I, 1 + 0 * n_ref).T, _shifted(I, 1 + n_ref).T) if "R_s" in p else None
+    ahead = tuple(_shifted(I_electrode, n).T for n in (1 + 0 * n_ref, 1 + n_ref)) if "R_s" in p else None
     _, (recorded, phase) = jax.lax.scan(partial(_step, neuron), state, (I.T, ahead, later))
     return recorded.T, phase.T == SPIKE, phase.T == REFRACTORY
 
@@ -185,7 +189,7 @@ class _Neuron(NamedTuple):
         return any(mechanism.threshold for mechanism in self.p.mechanisms)
 
 
-def _begin(neuron: _Neuron, I: Array, noise: Noise) -> _State:
+def _begin(neuron: _Neuron, I: Array, I_electrode: Array, noise: Noise) -> _State:
     """Rest under the first current, with the spread that the noises give it there."""
     V, spread, x = neuron.membrane.rest(I), neuron.spread, None
     states = neuron.membrane.start(V)
@@ -196,7 +200,7 @@ def _begin(neuron: _Neuron, I: Array, noise: Noise) -> _State:
     else:
         alone = spread.V
     V = V + jnp.sqrt(alone) * noise.membrane
-    electrode = I if "R_s" in neuron.p else None
+    electrode = I_electrode if "R_s" in neuron.p else None
     theta = neuron.membrane.threshold(states) if neuron.moving else None
     return _State(V, jnp.zeros_like(neuron.n_held), states, x, noise.measurement, electrode, theta)
 

@@ -5,7 +5,7 @@ import pytest
 
 from leakyflow.recordings.files.saved import save_recording
 from leakyflow.recordings.read import read_recording
-from leakyflow.recordings.recording import Recording
+from leakyflow.recordings.recording import TRACES, Recording
 from leakyflow.recordings.sweeps import list_sweeps
 from tests.recordings.synthetic import write
 from tests.room import little_room
@@ -13,7 +13,7 @@ from tests.room import little_room
 SUFFIXES = [".npz", ".nwb"]
 
 
-def recording(dt=0.2, n_time=1500, seed=0, name="cell 7, sweep 3"):
+def recording(dt=0.2, n_time=1500, seed=0, name="cell 7, sweep 3", I_electrode=None):
     rng = np.random.default_rng(seed)
     spikes, refractory = np.zeros(n_time, dtype=bool), np.zeros(n_time, dtype=bool)
     V = rng.normal(-60, 5, n_time).astype(np.float32)
@@ -28,14 +28,16 @@ def recording(dt=0.2, n_time=1500, seed=0, name="cell 7, sweep 3"):
         refractory=refractory,
         dt=dt,
         name=name,
+        I_electrode=I_electrode,
     )
 
 
 def same(a, b):
-    fields = ("V", "I", "spikes", "refractory")
+    fields = tuple(field for field in TRACES if getattr(b, field) is not None)
     return (
         all(getattr(a, f).tobytes() == getattr(b, f).tobytes() for f in fields)
         and all(getattr(a, f).dtype == getattr(b, f).dtype for f in fields)
+        and (a.I_electrode is None) == (b.I_electrode is None)
         and (a.dt, a.name) == (b.dt, b.name)
     )
 
@@ -48,6 +50,14 @@ def test_a_saved_recording_reads_back_bit_for_bit(suffix, dt, name, tmp_path):
     path = save_recording(saved, tmp_path / f"a{suffix}")
     assert same(read_recording(path), saved)
     assert list_sweeps(path)[0].n_spikes == 3
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_current_of_the_electrode_is_saved_where_it_is_another(suffix, tmp_path):
+    saved = recording(I_electrode=np.linspace(-50.0, 90.0, 1500, dtype=np.float32))
+    assert same(read_recording(save_recording(saved, tmp_path / f"a{suffix}")), saved)
+    window = read_recording(save_recording(saved, tmp_path / f"b{suffix}"), start=20.0, stop=220.0)
+    np.testing.assert_array_equal(window.I_electrode, saved.I_electrode[100:1100])
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecBase, SubplotSpec
+from matplotlib.patches import Patch
 
 from leakyflow.diagnostics.plots.posteriors import draw_marginal
 from leakyflow.diagnostics.plots.style import BLACK, BLUE, GREY, ORANGE, new_figure
@@ -71,11 +72,14 @@ def _draw_sweeps(figure: Figure, grid: GridSpecBase, prediction: Prediction, n_c
         axes.tick_params(labelleft=k % n_columns == 0, labelbottom=k + n_columns >= n)
         if k % n_columns == 0:
             axes.set_ylabel("V (mV)")
-        if k + n_columns >= n:
+        if k // n_columns == (n - 1) // n_columns:
             axes.set_xlabel("time (ms)")
     if first is not None:
         handles, names = first.get_legend_handles_labels()
-        figure.legend(handles, names, loc="upper right", ncols=3)
+        if prediction.unseen.any():
+            handles.append(Patch(color=ORANGE))
+            names.append("title of a sweep kept back")
+        figure.legend(handles, names, loc="upper right", ncols=4)
 
 
 def _draw_sweep(axes: Axes, prediction: Prediction, k: int) -> None:
@@ -115,6 +119,7 @@ def _draw_right(
     for i, (name, distribution) in enumerate(prior.distributions.items()):
         axes = figure.add_subplot(rows[i // 2 + (2 if curve is not None else 0), i % 2])
         draw_marginal(axes, name, draws[name], distribution, None, legend=False, wide=False)
+        axes.ticklabel_format(axis="x", useOffset=False)
         if wide is not None:
             low, high = np.quantile(wide[name], (0.05, 0.95))
             axes.axvspan(low, high, color=GREY, alpha=0.25, linewidth=0)
@@ -129,9 +134,8 @@ def _room(values: np.ndarray) -> tuple[float, float]:
 def _draw_curve(axes: Axes, curve: FICurve) -> None:
     axes.fill_between(curve.current, curve.predicted[0], curve.predicted[2], color=BLUE, alpha=0.25, linewidth=0)
     axes.plot(curve.current, curve.predicted[1], color=BLUE, linewidth=0.9, label="predicted, 5 to 95 %")
-    axes.plot(
-        curve.current[~curve.unseen], curve.recorded[~curve.unseen], "o", color=BLACK, markersize=3.5, label="recorded"
-    )
+    used = ~curve.unseen
+    axes.plot(curve.current[used], curve.recorded[used], "o", color=BLACK, markersize=3.5, label="recorded")
     if curve.unseen.any():
         kept = curve.unseen
         axes.plot(curve.current[kept], curve.recorded[kept], "o", color=ORANGE, markersize=4.5, label="kept back")

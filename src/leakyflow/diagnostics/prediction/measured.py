@@ -94,8 +94,8 @@ class Prediction:
 
     @property
     def coverage(self) -> float:
-        """Mean of `inside` over the scored sweeps."""
-        return float(self.inside[self.scored].mean())
+        """Mean of `inside` over all sweeps: in few, it says more of their currents than of the band."""
+        return float(self.inside.mean())
 
     @cached_property
     def table(self) -> pd.DataFrame:

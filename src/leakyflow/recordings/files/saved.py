@@ -14,20 +14,26 @@ from leakyflow.files import replacing
 from leakyflow.recordings.files.door import as_numbers, as_text, check_size
 from leakyflow.recordings.files.npz import load_npz
 from leakyflow.recordings.files.raw import parsing
-from leakyflow.recordings.recording import Recording
+from leakyflow.recordings.recording import TRACES, Recording
 
 __all__ = ["load_exported", "save_recording"]
 
+# Of a recording, and their names in files.
+FIELDS = {
+    "V": "V_mV", "I": "I_pA", "spikes": "spikes", "refractory": "refractory", "I_electrode": "I_electrode_pA",
+}  # fmt: skip
+BOOLEAN = ("spikes", "refractory")
 _MODULE = "leakyflow"  # the processing module of an exported NWB file, by which it is known
 
 
 def save_recording(recording: Recording, path: str | Path) -> Path:
     """Save a recording to `.npz` or `.nwb`; `read_recording` returns it bit for bit.
 
-    The NPZ file has the arrays `V_mV`, `I_pA`, `spikes`, `refractory`, `dt_ms` and `name`. The NWB file has a
-    CurrentClampSeries with its stimulus, which other programs read, and spikes and refractory samples in a
-    processing module. The file is written beside its place and then renamed, so that a file of this name is
-    always whole; one that was there before is replaced.
+    The NPZ file has the arrays `V_mV`, `I_pA`, `spikes`, `refractory`, `dt_ms` and `name`, and
+    `I_electrode_pA` where the current at a sample is not the mean over the step after it. The NWB file has a
+    CurrentClampSeries with its stimulus, which other programs read, and the others in a processing module. The file
+    is written beside its place and then renamed, so that a file of this name is always whole; one that was there
+    before is replaced.
 
     Args:
         recording: What to save.
@@ -75,13 +81,12 @@ def load_exported(path: Path, format: str) -> Recording | None:
 
 
 def _write_npz(recording: Recording, path: Path) -> None:
+    arrays = {field: trace for field in TRACES if (trace := getattr(recording, field)) is not None}
+    units = {field: FIELDS[field] for field in arrays}
     with path.open("wb") as file:
         np.savez(
             file,
-            V_mV=recording.V,
-            I_pA=recording.I,
-            spikes=recording.spikes,
-            refractory=recording.refractory,
+            **{units[field]: trace for field, trace in arrays.items()},
             dt_ms=np.float64(recording.dt),
             name=np.array(recording.name),
         )
@@ -107,22 +112,17 @@ def _recording(arrays: Mapping[str, np.ndarray], *, name: str, path: Path) -> Re
         LeakyflowError: If they are not those of a recording.
     """
     checked = {
-        field: as_numbers(arrays[field], what=field, where=path.name)
-        for field in ("V_mV", "I_pA", "spikes", "refractory")
+        field: as_numbers(arrays[name], what=name, where=path.name) for field, name in FIELDS.items() if name in arrays
     }
     lengths = {field: len(samples) for field, samples in checked.items()}
     if len(set(lengths.values())) > 1:
         raise LeakyflowError(f"The arrays of {path.name} must have the same length, got {lengths}. Copy it again.")
     dt = as_numbers(arrays["dt_ms"], what="dt_ms", where=path.name, n_dim=(0,))
     try:
-        return Recording(
-            V=checked["V_mV"].astype(np.float32),
-            I=checked["I_pA"].astype(np.float32),
-            spikes=checked["spikes"].astype(bool),
-            refractory=checked["refractory"].astype(bool),
-            dt=float(dt),
-            name=name,
-        )
+        traces: dict[str, Any] = {
+            field: samples.astype(bool if field in BOOLEAN else np.float32) for field, samples in checked.items()
+        }
+        return Recording(**traces, dt=float(dt), name=name)
     except LeakyflowError as error:
         raise LeakyflowError(f"{path.name} is no recording as it was saved: {error}") from error
 
@@ -174,13 +174,16 @@ def _add_preprocessed(file: Any, recording: Recording) -> None:
     module = file.create_processing_module(
         name=_MODULE, description="Spikes replaced, as the leaky integrate-and-fire neuron sees them"
     )
-    for field, meaning in (
-        ("spikes", "1 at each spike"),
-        ("refractory", "1 at the refractory samples after it"),
+    rate = 1000.0 / recording.dt
+    for field, unit, meaning in (
+        ("spikes", "n/a", "1 at each spike"),
+        ("refractory", "n/a", "1 at the refractory samples after it"),
+        ("I_electrode", "pA", "Current through the electrode at the moment of each sample"),
     ):
-        samples = getattr(recording, field).astype(np.uint8)
-        rate = 1000.0 / recording.dt
-        module.add(TimeSeries(name=field, data=samples, unit="n/a", rate=rate, description=meaning))
+        samples = getattr(recording, field)
+        if samples is not None:
+            samples = samples.astype(np.uint8) if field in BOOLEAN else samples
+            module.add(TimeSeries(name=FIELDS[field], data=samples, unit=unit, rate=rate, description=meaning))
     file.add_scratch(recording.dt, name="dt_ms", description="Sampling interval in ms, exact where 1 / rate is not")
     file.add_scratch(recording.name, name="recording_name", description="Name of the recording")
 
@@ -192,7 +195,9 @@ def _load_nwb(path: Path) -> Recording | None:
         if f"processing/{_MODULE}" not in file:
             return None
         sets = {"V_mV": file["acquisition/voltage/data"], "I_pA": file["stimulus/presentation/current/data"]}
-        sets |= {field: file[f"processing/{_MODULE}/{field}/data"] for field in ("spikes", "refractory")}
+        module = file[f"processing/{_MODULE}"]
+        names = [FIELDS[field] for field in BOOLEAN] + [name for name in (FIELDS["I_electrode"],) if name in module]
+        sets |= {name: module[f"{name}/data"] for name in names}
         sets["dt_ms"] = file["scratch/dt_ms"]
         for part in sets.values():
             check_size(part.size * part.dtype.itemsize, what=part.name, where=path.name)

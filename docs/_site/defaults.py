@@ -100,6 +100,6 @@ def _shown(value: Any) -> str:
 def _same(what: str, found: set[str], explained: set[str]) -> None:
     if found != explained:
         raise LookupError(
-            f"Each default of {what} must have a reason in docs/_site/reasons.py: none for {sorted(found - explained)}, "
-            f"and {sorted(explained - found)} are no defaults any more."
+            f"Each default of {what} must have a reason in docs/_site/reasons.py, got none for "
+            f"{sorted(found - explained)}; {sorted(explained - found)} are no defaults any more."
         )

@@ -25,8 +25,8 @@ def parameters() -> str:
 def mechanisms() -> str:
     """A section for each, with its parameters."""
     return "\n\n".join(
-        f"### {mechanism.name}\n\n{mechanism.meaning[0].upper()}{mechanism.meaning[1:]}.\n\n{_parameters(mechanism.parameters)}"
-        for mechanism in MECHANISMS
+        f"### {one.name}\n\n{one.meaning[0].upper()}{one.meaning[1:]}.\n\n{_parameters(one.parameters)}"
+        for one in MECHANISMS
     )
 
 

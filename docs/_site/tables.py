@@ -1,7 +1,7 @@
 """Tables of what was measured, written into the pages from `benchmarks/results`: `python docs/_site/tables.py`.
 
-A page marks a table by `<!-- table: NAME -->` and `<!-- end of table -->`. A test fails where one is not what its numbers
-give.
+A page marks a table by `<!-- table: NAME -->` and `<!-- end of table -->`. A test fails where one is not what its
+numbers give.
 """
 
 import importlib

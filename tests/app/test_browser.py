@@ -18,6 +18,10 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 FLAGS += ["--disable-component-update", "--disable-sync"]
 COMMAND = "import sys; from leakyflow.cli import main; sys.argv[0] = 'leakyflow'; main()"
 SOON, LATER = 60_000, 300_000  # ms
+REAL = "steps_171116sh_0018.abf"
+# Curves behind the chosen sweep: one source holds as many for the voltage, another for the current.
+BEHIND = """() => Math.max(0, ...Bokeh.documents.flatMap(one => [...one._all_models.values()]).filter(
+    one => one.type == "ColumnDataSource" && typeof one.data.t?.[0] == "object").map(one => one.data.t.length))"""
 SIZES = [(theme, width) for theme in ("default", "dark") for width in (1280, 800)]
 
 
@@ -66,7 +70,7 @@ def visit(chromium, address) -> Iterator[Any]:
     contexts, wrong = [], []
 
     def open_page(theme: str = "default", width: int = 1280) -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": 1000})
+        context = chromium.new_context(viewport={"width": width, "height": 1200})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(SOON)
@@ -94,6 +98,13 @@ def drop(page: Any, path: Path) -> None:
 def fill(page: Any, label: str, value: str) -> None:
     page.get_by_label(label).fill(value)
     page.keyboard.press("Enter")
+
+
+def shot(page: Any, name: str) -> None:
+    """A picture for the site, where SCREENSHOTS names a folder."""
+    page.wait_for_timeout(1000)
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"explorer_{name}.png")
 
 
 def infer(page: Any) -> Any:
@@ -196,14 +207,37 @@ def test_what_if_follows_its_sliders(visit):
     named(page, "of the neurons of this posterior")
 
 
-@pytest.mark.parametrize(("theme", "width"), SIZES)
-def test_nothing_is_cut_off_at_any_size(visit, theme, width, tmp_path):
-    page = visit(theme, width)
+def test_sweeps_are_laid_over_each_other_on_demand(visit, real_recordings):
+    page = visit()
+    drop(page, real_recordings / REAL)
+    named(page, f"{REAL} sweep 0: ")
+    assert page.evaluate(BEHIND) == 0
+    page.locator("input[type=checkbox]").last.check()
+    page.wait_for_function(f"({BEHIND})() == 16")  # of 17, behind the one that is chosen
+
+
+def test_a_pair_plot_is_dark_on_a_dark_page(visit):
+    page = visit("dark")
     choose(page, "spiking.npz")
     named(page, "300 ms, ")
     infer(page)
-    page.wait_for_timeout(1000)
-    place = Path(os.environ.get("SCREENSHOTS", tmp_path))
-    page.screenshot(path=place / f"explorer_{theme}_{width}.png", full_page=True)
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= width
+    page.locator(".bk-tab", has_text="Pairs").click()
+    page.locator("img[alt='Pair plot']").wait_for(timeout=LATER)
+    shot(page, "pairs_dark")
+    assert "invert" in page.locator("img[alt='Pair plot']").evaluate("image => getComputedStyle(image).filter")
+
+
+@pytest.mark.parametrize(("theme", "width"), SIZES)
+def test_a_newcomer_gets_from_an_abf_file_to_a_verdict_at_any_size(visit, real_recordings, theme, width):
+    page = visit(theme, width)
+    drop(page, real_recordings / REAL)
+    named(page, f"{REAL} sweep 0: ")
+    page.locator(".tabulator-row", has_text="-100 to 150").first.click()
+    fill(page, "Start of the window (ms)", "1100")
+    fill(page, "End of the window (ms)", "1900")
+    named(page, "1100 to 1900 ms: 800 ms, 3 spikes.")
+    page.get_by_role("button", name="Infer").click()
+    page.locator("table[aria-label=Posterior]").wait_for(timeout=LATER)
+    assert "On the whole?" in page.locator("ul[aria-label=Verdict]").inner_text()
+    shot(page, f"{theme}_{width}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing is cut off

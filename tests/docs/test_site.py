@@ -1,4 +1,4 @@
-"""What the site says is what the package does: its code runs, its tables are those of the numbers, its lists are whole."""
+"""What the site says is true: its code runs, its tables are those of the numbers, its lists are whole."""
 
 import ast
 import importlib

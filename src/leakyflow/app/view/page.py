@@ -43,7 +43,7 @@ class Explorer:
         self.traces = TracePane()
         self.settings = SettingsPane(self._set, self._lay_out, lambda: self._draw(keep_view=True))
         self.infer = InferPane(session, self._found, self._set, self._say)
-        self.results = ResultPane(session, self._say)
+        self.results = ResultPane(session, self._say, dark=dark)
         self.files = FilesPane(session, dark=dark, opened=self._open, chosen=self._choose, notice=self._say)
         self.findings = html("")
         self.dark = dark

@@ -29,10 +29,11 @@ class ResultPane:
     Args:
         session: Whose.
         notice: Shows a text, and whether it is bad.
+        dark: Whether the page is dark.
     """
 
-    def __init__(self, session: Session, notice: Callable[[str, bool], None]) -> None:
-        self.session, self._notice = session, notice
+    def __init__(self, session: Session, notice: Callable[[str, bool], None], *, dark: bool = False) -> None:
+        self.session, self._notice, self.dark = session, notice, dark
         self.object = pn.Column(**WIDE)
 
     def show(self, result: Result) -> None:
@@ -70,7 +71,8 @@ class ResultPane:
             self._notice(job.message, job.state == "failed")
             return
         picture = base64.b64encode(job.result.content).decode()
-        image = f'<img class="lf pairs" alt="Pair plot" src="data:image/png;base64,{picture}">'
+        style = "lf pairs dark" if self.dark else "lf pairs"
+        image = f'<img class="{style}" alt="Pair plot" src="data:image/png;base64,{picture}">'
         self.pairs[:] = [html(image)]
 
 

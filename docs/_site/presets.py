@@ -26,7 +26,7 @@ def _section(name: str) -> str:
             break
         said.append(line.removeprefix("# "))
     config = lf.load_config(name)
-    prior = parameters(config.simulator.prior)
+    prior = parameters(config.simulator.prior).drop(columns=["meaning", "symbol"])
     prior.insert(0, "parameter", [f"`{parameter}`" for parameter in config.simulator.prior.root])
     shown = [f"## {name}", " ".join(said), _frame(prior), _frame(stimuli(config.simulator))]
     return "\n\n".join([*shown, f":::{{dropdown}} {name}.toml\n```toml\n{source}```\n:::"])

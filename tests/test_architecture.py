@@ -12,6 +12,7 @@ from tests.fresh import run_python
 PACKAGE = Path(leakyflow.__file__).parent
 ORDER = (
     "errors",
+    "again",
     "cpu",
     "compilation",
     "files",
@@ -28,6 +29,7 @@ ORDER = (
     "exports",
     "batches",
     "report",
+    "app",
     "cli",
 )
 NETWORKS = {"bayesflow", "keras", "tensorflow", "torch"}

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from leakyflow import __version__
-from leakyflow.cli import comparison, diagnosis, exporting, inference, many, presets, training
+from leakyflow.cli import comparison, diagnosis, exploring, exporting, inference, many, presets, training
 from leakyflow.cli.console import out
 from leakyflow.cli.errors import one_screen
 from leakyflow.cli.options import examples
@@ -36,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples("run", "presets", "infer cell.abf --sweep 3"),
 )
-for part in (training, diagnosis, inference, comparison, many, exporting, presets):
+for part in (training, diagnosis, inference, comparison, many, exporting, exploring, presets):
     app.add_typer(part.commands)
 
 

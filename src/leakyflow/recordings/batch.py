@@ -91,7 +91,8 @@ class Batch:
         alike = all(recording.I_electrode is None for recording in recordings)
         arrays: dict[str, Any] = {}
         for name in TRACES[:4] if alike else TRACES:
-            arrays[name] = np.zeros((len(recordings), n_time), getattr(recordings[0], name, recordings[0].I).dtype)
+            dtype = bool if name in ("spikes", "refractory") else np.float32
+            arrays[name] = np.zeros((len(recordings), n_time), dtype)
             for row, recording in zip(arrays[name], recordings, strict=True):
                 trace = getattr(recording, name)
                 row[: recording.n_samples] = recording.I if trace is None else trace

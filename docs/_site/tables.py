@@ -1,0 +1,205 @@
+"""Tables of what was measured, written into the pages from `benchmarks/results`: `python docs/_site/tables.py`.
+
+A page marks a table by `<!-- table: NAME -->` and `<!-- end of table -->`. A test fails where one is not what its
+numbers give.
+"""
+
+import importlib
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[1]
+sys.path[:0] = [str(DOCS), str(DOCS.parent), str(DOCS.parent / "benchmarks")]
+
+from _site.markdown import table  # noqa: E402
+
+__all__ = ["TABLES", "outdated", "renewed"]
+
+MARKED = re.compile(r"(<!-- table: ([\w ,]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+
+def results(name: str) -> Any:
+    """What a benchmark measured."""
+    return json.loads((DOCS.parent / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def printed(benchmark: str, place: int) -> str:
+    """One of the tables that a benchmark prints."""
+    said = io.StringIO()
+    with redirect_stdout(said):
+        importlib.import_module(f"benchmarks.{benchmark}").table()
+    lines = re.findall(r"(?:^\|.*\n?)+", said.getvalue(), re.MULTILINE)[place].strip().splitlines()
+    return "\n".join(line for line in lines if not re.fullmatch(r"\| \w+ [| ]+", line))  # of one that has nothing there
+
+
+def of_cell(place: int) -> str:
+    """Of one real cell, with what was recorded of it."""
+    name = list(results("real_cells"))[place]
+    found = results("real_cells")[name]
+    return importlib.import_module("benchmarks.real_cells").table({name: found}).strip()
+
+
+def training_steps() -> str:
+    """Of a step beside the time of a matrix product."""
+    head = ["network", "step, ms", "operations, M", "matrix product, GFLOP/s", "times the product's time"]
+    rows = []
+    for n, said in (("1", ", one CPU"), ("2", ", two")):
+        for name, row in results("training")["steps"][n].items():
+            numbers = [
+                f"{row['step_ms']:.2f}",
+                f"{row['operations_M']:,.0f}",
+                f"{row['multiply_GFLOPs']:.0f}",
+                f"{row['ratio']:.2f}",
+            ]
+            rows.append([f"`{name}`{said}", *numbers])
+    return table(head, rows)
+
+
+def from_nothing() -> str:
+    """The whole training."""
+    return table(
+        ["simulations", "s"], [[f"{int(n):,}", f"{s:.0f}"] for n, s in results("training")["from_nothing_s"].items()]
+    )
+
+
+def beside_sbi() -> str:
+    """The same simulations and statistics by both."""
+    head = ["", "training step, ms", "1,000 draws of one recording, ms", "NLL", "s from simulations to it"]
+    found = results("speed_sbi")
+    rows = []
+    for name, label in (
+        ("leakyflow, 1 epoch", "`standard`, one epoch"),
+        ("leakyflow, 8 epochs", "`standard`, its eight epochs"),
+        ("sbi", "sbi"),
+    ):
+        row = found[name]
+        draws = f"{row['draws_ms']:.0f}" + (
+            f" amortized, {row['corrected_ms']:.0f} corrected" if "corrected_ms" in row else ""
+        )
+        rows.append([label, f"{row['step_ms']:.1f}", draws, f"{row['nll']:.2f}", f"{row['seconds']:.0f}"])
+    ratio = found["sbi over leakyflow"]
+    draws = f"{ratio['draws_ms']:.2g} amortized, {ratio['corrected_ms']:.2g} corrected"
+    rows.append(["sbi over one epoch", f"{ratio['step_ms']:.0f}", draws, "", f"{ratio['seconds_to_its_nll']:.0f}"])
+    return table(head, rows)
+
+
+def cold() -> str:
+    """Whole processes."""
+    names = {
+        "infer": "`leakyflow infer`, table, verdict, figure and draws",
+        "sweeps": "`leakyflow sweeps`",
+        "help": "`leakyflow --help`",
+    }
+    found = results("cold")
+    rows = [
+        [label, *(f"{found[name][run]['wall_s']:.1f}" for run in ("first", "again"))] for name, label in names.items()
+    ]
+    return table(["command", "first, s", "again, s"], rows)
+
+
+def likelihood() -> str:
+    """How the scan is run."""
+    head = [
+        "neuron",
+        "precision",
+        "draws side by side",
+        "unrolled",
+        "s",
+        "times a matrix product's",
+        "largest error, nats",
+    ]
+    rows = [
+        [
+            row["neuron"],
+            row["precision"],
+            row["side_by_side"],
+            row["unroll"],
+            f"{row['seconds']:.2f}",
+            f"{row['times_bound']:.1f}",
+            f"{row['largest_error']:.2f}",
+        ]
+        for row in results("likelihood")["rows"]
+    ]
+    return table(head, rows)
+
+
+def predictor() -> str:
+    """Beside particle filters."""
+    found: dict[str, list[dict]] = {}
+    for row in results("predictor"):
+        found.setdefault(row["neuron"], []).append(row)
+    rows = []
+    for name, each in found.items():
+        n = len(each)
+        error, sd = sum(row["error"] for row in each) / n, sum(row["error_sd"] ** 2 for row in each) ** 0.5 / n
+        rows.append([name, ", ".join(str(row["spikes"]) for row in each), f"{error:.2f}", f"{sd:.2f}"])
+    return table(["neuron", "spikes", "error of the log likelihood, nats", "standard error"], rows)
+
+
+def one_cell() -> str:
+    """Single sweeps of a cell, and all."""
+    rows = []
+    for row in results("real_cell"):
+        sweep = re.search(r"sweep (\d+)", row["sweeps"])
+        values = [
+            f"{row[name][0] * scale:.3g} ({row[name][1] * scale:.2g})"
+            for name, scale in (("tau", 1), ("C", 1), ("R_s", 1e3))
+        ]
+        rows.append(
+            [
+                row["model"],
+                sweep[1] if sweep else "all four",
+                *values,
+                f"{row['log_evidence']:.0f}",
+                f"{row['seconds']:.0f}",
+            ]
+        )
+    return table(["model", "sweeps", "tau, ms", "C, pF", "R_s, MOhm", "log evidence", "s"], rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    **{
+        f"accuracy {name}": lambda place=place: printed("accuracy", place)
+        for place, name in enumerate(("standard", "standard, cost", "lif", "lif, cost"))
+    },
+    **{
+        f"ablation {name}": lambda place=place: printed("ablation", place)
+        for place, name in enumerate(results("ablation"))
+    },
+    **{f"cell {name}": lambda place=place: of_cell(place) for place, name in enumerate(results("real_cells"))},
+    "backends": lambda: printed("backends", 0),
+    "cold": cold,
+    "from nothing": from_nothing,
+    "inference, many": lambda: printed("inference", 1),
+    "inference, one": lambda: printed("inference", 0),
+    "likelihood": likelihood,
+    "one cell": one_cell,
+    "predictor": predictor,
+    "simulations": lambda: printed("sensitivity", 0),
+    "speed beside sbi": beside_sbi,
+    "training steps": training_steps,
+}
+
+
+def renewed(text: str) -> str:
+    """A page with its tables as the numbers are now."""
+    return MARKED.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", text)
+
+
+def outdated() -> list[str]:
+    """Pages whose tables are not what the numbers give."""
+    pages = {page.name: page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))}
+    return [name for name, text in pages.items() if renewed(text) != text]
+
+
+if __name__ == "__main__":
+    for name in outdated():
+        page = DOCS / name
+        page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
+        print(f"{name} is renewed")

@@ -1,0 +1,166 @@
+"""The one place where the explorer infers a neuron. It runs in the worker, and loads what it needs there."""
+
+import pickle
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leakyflow.app.choice import Choice
+from leakyflow.app.result import Answered, Curve, Parameter, Predicted, Rates, Result
+
+if TYPE_CHECKING:
+    from leakyflow.diagnostics.adequacy import Adequacy
+    from leakyflow.diagnostics.prediction.measured import Prediction
+    from leakyflow.likelihood.draws import Draws
+    from leakyflow.models.posterior import Posterior
+    from leakyflow.recordings.cell import Cell
+    from leakyflow.simulator.prior import Prior
+
+__all__ = ["Progress", "infer", "network", "summarized"]
+
+Progress = Callable[[str, float], None]
+"""Is told what is going on, and which share of it all is done."""
+
+N_TRAINS = 25
+PRIOR_TAILS = (0.01, 0.99)
+
+
+@lru_cache(maxsize=4)
+def network(source: str) -> "Posterior":
+    """A network, loaded once in each process."""
+    from leakyflow.training.run import load_posterior
+
+    return load_posterior(source)
+
+
+def infer(progress: Progress, path: Path, file: str, choice: Choice) -> Result:
+    """Infer the neuron behind one sweep, or behind all of a file.
+
+    Args:
+        progress: Is told how far it is.
+        path: The file.
+        file: Its name.
+        choice: Sweeps, window, network, draws.
+
+    Raises:
+        LeakyflowError: If the file, the window or the network do not do.
+    """
+    progress("Reading the sweeps", 0.0)
+    _cell(path, choice, None)  # what is wrong with them is said before a network is loaded
+    progress(f"Loading the network {Path(choice.network).name}", 0.1)
+    posterior = network(choice.network)
+    cell = _cell(path, choice, posterior.dt)
+    progress(f"Drawing from the posterior of {len(cell)} sweep{'s' if len(cell) != 1 else ''}", 0.3)
+    found = _judged(progress, posterior, cell, choice)
+    progress("Drawing it", 0.95)
+    return summarized(found, file, choice, posterior.prior)
+
+
+def _cell(path: Path, choice: Choice, dt: float | None) -> "Cell":
+    from leakyflow.recordings.read_cell import read_cell
+
+    reading = {name: value for name, value in choice.reading.items() if name != "sweep"}
+    return read_cell(path, choice.numbers, dt=dt, **reading)
+
+
+def _judged(progress: Progress, posterior: "Posterior", cell: "Cell", choice: Choice) -> "Adequacy":
+    """The posterior of the sweeps that are not kept back, and what it is worth."""
+    from leakyflow.diagnostics.adequacy import adequacy_of
+    from leakyflow.diagnostics.hold_out import kept_back, parted
+
+    held = [] if choice.amortized else kept_back(len(cell))
+    used, _ = parted(cell, held)
+    draws = posterior.sample(
+        used[0] if len(used) == 1 else used,
+        n_draws=choice.n_draws,
+        seed=choice.seed,
+        correct=False if choice.amortized else "auto",
+    )
+    progress("Predicting the sweeps, and comparing with simulations", 0.6)
+    return adequacy_of(posterior, cell, hold_out=held, draws=draws, seed=choice.seed)
+
+
+def summarized(found: "Adequacy", file: str, choice: Choice, prior: "Prior") -> Result:
+    """What is shown of it.
+
+    Args:
+        found: Everything.
+        file: Name of the file.
+        choice: By which it was made.
+        prior: Of the network.
+    """
+    from leakyflow.diagnostics.wording import about_draws
+
+    draws, curve = found.draws, found.prediction.f_I
+    assert draws.diagnostics is not None
+    answers = (about_draws(draws.diagnostics.iloc[0].to_dict()), *found.answers())
+    return Result(
+        name=found.prediction.cell.name,
+        file=file,
+        choice=choice,
+        sweeps=tuple(_predicted(found.prediction, k) for k in range(len(found.prediction.cell))),
+        rates=None if curve is None else Rates(*curve),
+        parameters=_parameters(found, prior, choice.seed),
+        draws=draws.array,
+        given={name: float(np.mean(value)) for name, value in (draws.given or {}).items()},
+        answers=tuple(Answered(*answer) for answer in answers),
+        whole=pickle.dumps(found),
+    )
+
+
+def _predicted(prediction: "Prediction", k: int) -> Predicted:
+    sweep, row = prediction.cell[k], prediction.table.iloc[k]
+    return Predicted(
+        name=sweep.name,
+        unseen=bool(row.unseen),
+        dt=sweep.dt,
+        V=sweep.V,
+        I=sweep.I,
+        spikes=sweep.t[sweep.spikes],
+        V_predicted=prediction.V[k],
+        half_width=prediction.band.half_width,
+        trains=prediction.trains[k][:N_TRAINS],
+        n_spikes=(int(row.spikes_low), int(row.spikes_predicted), int(row.spikes_high)),
+        eps_V=float(row.eps_V),
+        inside=float(row.inside),
+    )
+
+
+def _parameters(found: "Adequacy", prior: "Prior", seed: int) -> tuple[Parameter, ...]:
+    table = found.spread.summary(found.draws, prior, seed=seed)
+    return tuple(_parameter(str(name), row, found.draws, prior) for name, row in table.iterrows())
+
+
+def _parameter(name: str, row: Any, draws: "Draws", prior: "Prior") -> Parameter:
+    from leakyflow.likelihood.draws import n_decimals
+    from leakyflow.neuron.parameters import MEANINGS
+    from leakyflow.report.settings import described
+
+    distribution = prior.distributions[name]
+    low, high = (float(np.asarray(distribution.quantile(tail))) for tail in PRIOR_TAILS)
+    return Parameter(
+        name=name,
+        unit=row["unit"],
+        meaning=MEANINGS[name],
+        mean=row["mean"],
+        sd=row["sd"],
+        between=row["between"],
+        low=row["q05"],
+        high=row["q95"],
+        decimals=n_decimals(max(row["sd"], np.nan_to_num(row["between"]))),
+        prior=described(distribution),
+        prior_range=(low, high),
+        curve=_curve(draws[name], (row["q05"], row["q95"]), distribution),
+    )
+
+
+def _curve(values: np.ndarray, interval: tuple[float, float], prior: Any) -> Curve:
+    """The prior's density around the draws and the interval, within its support."""
+    low, high = np.quantile(values, (0.001, 0.999))
+    low, high = min(low, interval[0]), max(high, interval[1])
+    room = 0.4 * (high - low)
+    x = np.linspace(max(low - room, prior.support[0] + 1e-9), min(high + room, prior.support[1] - 1e-9), 120)
+    return Curve(x, np.exp(np.asarray(prior.log_prob(x))))

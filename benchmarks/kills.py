@@ -42,7 +42,7 @@ import numpy as np
 RESULTS = Path(__file__).parent / "results" / "kills.json"
 SERVER = get_context("forkserver")
 CHUNK = 64  # recordings of a block, so that a small data set has several
-N_SIMULATIONS, N_PREDICTIVE = 400, 20
+N_SIMULATIONS, N_PREDICTIVE = 800, 20
 DIAGNOSED = ("convergence", "amortized", "predictive", "typicality")
 COPIES = 2  # of the folder, on the way to a kill
 AGAIN = 4  # states of which one is killed once more

@@ -256,15 +256,18 @@ class Network:
 
 
 def _own_names(weights: list) -> list[str]:
-    """Names of layers and weights, numbered within this network; Keras numbers those of a process, however many."""
-    own: dict[str, str] = {}
+    """Names of weights, numbered within the layer that holds them; Keras numbers those of a whole process."""
+    own: dict[str, str] = {"": ""}
     counts: Counter[str] = Counter()
-    for part in (part for weight in weights for part in weight.path.split("/")):
-        if part not in own:
-            stem = re.sub(r"_\d+$", "", part)
-            own[part] = f"{stem}_{counts[stem]}" if counts[stem] else stem
-            counts[stem] += 1
-    return ["/".join(own[part] for part in weight.path.split("/")) for weight in weights]
+    for weight in weights:
+        parts = weight.path.split("/")
+        for n in range(1, len(parts) + 1):
+            path, within = "/".join(parts[:n]), own["/".join(parts[: n - 1])]
+            if path not in own:
+                stem = f"{within}/{re.sub(r'_[0-9]+$', '', parts[n - 1])}".removeprefix("/")
+                own[path] = f"{stem}_{counts[stem]}" if counts[stem] else stem
+                counts[stem] += 1
+    return [own[weight.path] for weight in weights]
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> str:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import replace
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws, n_decimals

@@ -27,15 +27,15 @@ import argparse
 import json
 import os
 import resource
-import select
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
 from itertools import cycle, islice
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -112,56 +112,67 @@ def on_the_command_line(arguments: list[str]) -> str:
     return ""
 
 
-def work(base: Path, seed: int) -> None:
-    """Answer requests, a line each: a kind and a number; the undamaged input of each kind is made once."""
+def made(kind: Any, source: Path) -> bytes:
+    """Make an undamaged input, once, and what is answered to it."""
+    kept = source.with_name(f"{source.name}.right")
+    if not kept.is_file():
+        shutil.rmtree(source, ignore_errors=True)
+        source.mkdir()
+        kind.make(source)
+        copy = shutil.copytree(source, source.with_name("now"), symlinks=True)
+        kept.write_bytes(kind.use(copy))
+        shutil.rmtree(copy)
+    return kept.read_bytes()
+
+
+def work(messages: Connection, base: Path, seed: int) -> None:
+    """Answer requests for a kind and a number, until this process is ended."""
     import warnings
 
     warnings.simplefilter("ignore")
+    log = os.open(base.parent / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    watching = forbid()
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    while True:
+        messages.send(tried(messages, base, seed, watching))
+
+
+def tried(messages: Connection, base: Path, seed: int, watching: dict[str, bool]) -> dict[str, Any]:
+    """Make an input and use it."""
     from benchmarks.fuzz_inputs import KINDS
     from benchmarks.mutations import mutate
 
-    watching = forbid()
-    right: dict[str, bytes] = {}
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    print("ready", flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        name, number = request["kind"], request["number"]
-        kind, source = KINDS[name], base / name.replace(" ", "_")
-        if not source.is_dir():
-            (made := base / f"{source.name}.new").mkdir(exist_ok=True)
-            kind.make(made)
-            made.rename(source)
-        if name not in right:
-            copy = shutil.copytree(source, base / "now", symlinks=True)
-            right[name] = kind.use(copy)
-            shutil.rmtree(copy)
-        print("begun", flush=True)
-        rng = np.random.default_rng([seed, number, *name.encode()])
-        folder = base / "now"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(source, folder)
-        how = mutate(rng, folder, kind.names)
-        damaged = shutil.copytree(folder, base / "damaged", symlinks=True, dirs_exist_ok=False)
-        watching["on"] = True
-        found, said, answer = outcome(kind.use, folder)
-        watching["on"] = False
-        if found == "answer":
-            sealed = kind.sealed and how.startswith("bytes of") and "," not in how
-            found = "the same" if answer == right[name] else "in silence" if sealed else "another"
-        if request["command"] and kind.command and found in GOOD:
-            shutil.rmtree(folder)
-            shutil.copytree(damaged, folder, symlinks=True)
-            if wrong := on_the_command_line(kind.command(folder)):
-                found, said = "command", wrong
-        reply = {"kind": name, "number": number, "how": how, "outcome": found, "said": said[:400]}
-        print(json.dumps(reply | {"command": bool(request["command"] and kind.command)}), flush=True)
-        if found in BAD:
-            keep = base.parent / "failures" / f"{source.name}-{number}"
-            shutil.rmtree(keep, ignore_errors=True)
-            shutil.copytree(damaged, keep, symlinks=True)
-        shutil.rmtree(damaged)
-        shutil.rmtree(folder, ignore_errors=True)
+    request = messages.recv()
+    name, number = request["kind"], request["number"]
+    kind, source, folder = KINDS[name], base / name.replace(" ", "_"), base / "now"
+    right = made(kind, source)
+    messages.send("begun")
+    rng = np.random.default_rng([seed, number, *name.encode()])
+    shutil.copytree(source, folder)
+    how = mutate(rng, folder, kind.names)
+    damaged = shutil.copytree(folder, base / "damaged", symlinks=True)
+    watching["on"] = True
+    found, said, answer = outcome(kind.use, folder)
+    watching["on"] = False
+    if found == "answer":
+        sealed = kind.sealed and how.startswith("bytes of") and "," not in how
+        found = "the same" if answer == right else "in silence" if sealed else "another"
+    commanded = bool(request["command"] and kind.command)
+    if commanded and kind.command and found in GOOD:
+        shutil.rmtree(folder)
+        shutil.copytree(damaged, folder, symlinks=True)
+        if wrong := on_the_command_line(kind.command(folder)):
+            found, said = "command", wrong
+    if found in BAD:
+        keep = base.parent / "failures" / f"{source.name}-{number}"
+        shutil.rmtree(keep, ignore_errors=True)
+        shutil.copytree(damaged, keep, symlinks=True)
+    shutil.rmtree(damaged)
+    shutil.rmtree(folder, ignore_errors=True)
+    reply = {"kind": name, "number": number, "how": how, "outcome": found, "said": said[:400]}
+    return reply | {"command": commanded}
 
 
 # --- in the process that watches
@@ -172,77 +183,55 @@ class Worker:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.seed = folder, seed
-        self.process: subprocess.Popen | None = None
-        self.read = b""
+        self.context = get_context("forkserver")
+        self.context.set_forkserver_preload(["benchmarks.imported"])
+        os.environ |= {"LEAKYFLOW_TRACEBACK": "", "JAX_NUM_CPU_DEVICES": "1", "TMPDIR": str(folder)}
+        os.environ |= {"JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
+        os.environ |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.05", "MALLOC_ARENA_MAX": "2"}
+        self.process: Any = None
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Have an input made and used."""
         if self.process is not None and self._address_space() > RENEWED:
             self.stop()  # what JAX has compiled stays in memory
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None:
             self._start()
-        assert self.process is not None
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
-        if self._line(600.0) != "begun":
-            raise RuntimeError(f"The undamaged input cannot be used: {request}")
+        self.messages.send(request)
+        if not self.messages.poll(600.0) or self.messages.recv() != "begun":
+            raise RuntimeError(f"The undamaged input cannot be used: {request}; see {self.folder / 'log'}")
         spent, began = self._processor_time(), time.monotonic()
-        while (line := self._line(1.0)) is None:
-            if self.process.poll() is not None:
-                return self._lost(request, "crash", f"status {self.process.returncode}")
-            if (
-                self._processor_time() - spent > SECONDS + COMMAND * request["command"]
-                or time.monotonic() - began > WALL
-            ):
-                self.stop()
+        allowed = SECONDS + COMMAND * request["command"]
+        while not self.messages.poll(1.0):
+            if self._processor_time() - spent > allowed or time.monotonic() - began > WALL:
                 return self._lost(request, "hang", f"{time.monotonic() - began:.0f} s")
-        return json.loads(line)
+        try:
+            return self.messages.recv() | {"seconds": round(self._processor_time() - spent, 2)}
+        except EOFError:
+            self.process.join()
+            return self._lost(request, "crash", f"status {self.process.exitcode}")
 
     def stop(self) -> None:
         """End it, whatever it does."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait()
+            self.process.join()
             self.process = None
 
     def _start(self) -> None:
-        shutil.rmtree(self.folder / "base" / "now", ignore_errors=True)
-        shutil.rmtree(self.folder / "base" / "damaged", ignore_errors=True)
-        command = [sys.executable, "-m", "benchmarks.fuzz", "--worker", str(self.folder / "base"), str(self.seed)]
-        environment = os.environ | {"LEAKYFLOW_TRACEBACK": "", "JAX_NUM_CPU_DEVICES": "1", "TMPDIR": str(self.folder)}
-        environment |= {"JAX_COMPILATION_CACHE_DIR": str(self.folder / "compiled")}
-        environment |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2"}
-        self.read = b""
-        log = (self.folder / "log").open("a")
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0, env=environment
-        )
-        if self._line(600.0) != "ready":
-            raise RuntimeError(f"The process did not begin: see {self.folder / 'log'}")
-
-    def _line(self, seconds: float) -> str | None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        end = time.monotonic() + seconds
-        while b"\n" not in self.read:
-            if not select.select([self.process.stdout], [], [], max(0.0, end - time.monotonic()))[0]:
-                return None
-            if not (more := os.read(self.process.stdout.fileno(), 2**16)):
-                self.process.wait(10)
-                return None
-            self.read += more
-        line, _, self.read = self.read.partition(b"\n")
-        return line.decode().strip()
+        for name in ("now", "damaged"):
+            shutil.rmtree(self.folder / "base" / name, ignore_errors=True)
+        self.messages, theirs = self.context.Pipe()
+        self.process = self.context.Process(target=work, args=(theirs, self.folder / "base", self.seed), daemon=True)
+        self.process.start()
+        theirs.close()
 
     def _address_space(self) -> int:
-        assert self.process is not None
         try:
             return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[0]) * resource.getpagesize()
         except OSError:
             return 0
 
     def _processor_time(self) -> float:
-        assert self.process is not None
         try:
             fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -250,13 +239,11 @@ class Worker:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _lost(self, request: dict[str, Any], found: str, said: str) -> dict[str, Any]:
-        self.process = None
-        name = request["kind"].replace(" ", "_")
+        self.stop()
         damaged = self.folder / "base" / "damaged"
         if damaged.is_dir():
-            shutil.copytree(
-                damaged, self.folder / "failures" / f"{name}-{request['number']}", symlinks=True, dirs_exist_ok=True
-            )
+            to = self.folder / "failures" / f"{request['kind'].replace(' ', '_')}-{request['number']}"
+            shutil.copytree(damaged, to, symlinks=True, dirs_exist_ok=True)
         return request | {"how": "?", "outcome": found, "said": said}
 
 
@@ -292,10 +279,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "leakyflow-fuzz")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="write the tables of docs/robustness.md and end")
-    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.worker:
-        return work(Path(given.worker[0]), int(given.worker[1]))
     if given.table:
         from benchmarks.robustness import write_page
 

@@ -33,17 +33,20 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results" / "kills.json"
+SERVER = get_context("forkserver")
 CHUNK = 64  # recordings of a block, so that a small data set has several
-N_SIMULATIONS, N_PREDICTIVE = 400, 20
+N_SIMULATIONS, N_PREDICTIVE = 800, 20
 DIAGNOSED = ("convergence", "amortized", "predictive", "typicality")
 COPIES = 2  # of the folder, on the way to a kill
 AGAIN = 4  # states of which one is killed once more
+BLAMING = "batch"  # takes a file at which it was killed twice for one that kills it, and says so in its row
 TIMES = re.compile(rb"created_at|built on|\d+\.\d s\b")
 
 
@@ -58,7 +61,7 @@ class Command(NamedTuple):
     before: list[str] | None = None  # leaves an older result in the same place
 
 
-CONFIG, DATA, NET, FOUND, CELL = "mine.toml", "data.zarr", "net", "found", "cell.npz"
+CONFIG, DATA, NET, FOUND, CELL, CELLS, DRAWS = "mine.toml", "data.zarr", "net", "found", "cell.npz", "cells", "cell.nc"
 TOML = """base = "quick"
 name = "mine"
 [training]
@@ -70,6 +73,8 @@ duration = [100.0, 150.0]
 """
 INFER = ["infer", CELL, "--network", "standard", "--draws", "100", "--out", "posteriors", "--report"]
 REPORT = ["report", NET, "--diagnostics", FOUND, "--out", "pages"]
+BATCH = ["batch", CELLS, "--network", "standard", "--draws", "100", "--shard-size", "2"]
+EXPORT = ["export", DRAWS, "--to", "brian2", "--n", "3", "--out", "exported/cells.json"]
 COMMANDS = {
     "simulate": Command(["simulate", "--config", CONFIG, "--n", "200", "--out", "new.zarr"], "new.zarr", (CONFIG,)),
     "train": Command(
@@ -82,6 +87,8 @@ COMMANDS = {
     "diagnose": Command(["diagnose", NET, "--n", "100", "--out", "new"], "new", (NET,)),
     "infer": Command(INFER, "posteriors", (CELL,), before=[*INFER, "--seed", "1"]),
     "report": Command(REPORT, "pages", (NET, FOUND), before=REPORT),
+    "batch": Command([*BATCH, "--out", "results"], "results", (CELLS,)),
+    "export": Command(EXPORT, "exported", (DRAWS,), before=[*EXPORT, "--seed", "1"]),
 }
 
 
@@ -90,9 +97,16 @@ COMMANDS = {
 
 def make_small() -> None:
     """Settings with which everything takes seconds."""
+    from leakyflow.batches import batch
+    from leakyflow.batches.shard import make_shard
     from leakyflow.diagnostics import parts, suite, typicality
     from leakyflow.simulator import dataset
 
+    def make_shards(out: Path, missing: list[int], *, done: Callable[[int], None], **_: Any) -> None:
+        for index in missing:  # here, where the hook is, and not by workers of Dask
+            done(make_shard(out, index))
+
+    batch.make_shards = make_shards
     dataset.CHUNK, typicality.N_SIMULATIONS, parts.N_PREDICTIVE = CHUNK, N_SIMULATIONS, N_PREDICTIVE
     suite.PARTS = tuple(part for part in suite.PARTS if part.name in DIAGNOSED)
 
@@ -176,13 +190,51 @@ def child(action: dict[str, Any], arguments: list[str]) -> None:
             Path(action["count"]).write_text(str(hook.n))
 
 
-def start(folder: Path, arguments: list[str], action: dict[str, Any], **environment: str | None) -> subprocess.Popen:
-    """Run it in a process of its own, in this folder."""
-    command = [sys.executable, "-m", "benchmarks.kills", "--child", json.dumps(action), "--", *arguments]
+class Ended(NamedTuple):
+    """What came of a process."""
+
+    status: int
+    said: str
+
+
+def start(folder: Path, arguments: list[str], action: dict[str, Any]) -> Callable[[], Ended]:
+    """Run it in a process that is forked from one that has everything imported; gives what waits for its end."""
+    said = Path(tempfile.mkstemp(prefix="leakyflow-kills-")[1])
+    process = SERVER.Process(target=forked, args=(folder, arguments, action, said))
+    process.start()
+
+    def wait() -> Ended:
+        process.join()
+        text = said.read_text(errors="replace")
+        said.unlink()
+        assert process.exitcode is not None
+        return Ended(process.exitcode, text)
+
+    return wait
+
+
+def forked(folder: Path, arguments: list[str], action: dict[str, Any], said: Path) -> None:
+    """In the process that is forked."""
+    os.chdir(folder)
+    with said.open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    child(action, arguments)
+
+
+def start_anew(folder: Path, arguments: list[str], **environment: str | None) -> Callable[[], Ended]:
+    """Run it in a process of another environment."""
+    command = [sys.executable, "-m", "benchmarks.kills", "--child", "{}", "--", *arguments]
     variables = {key: value for key, value in (os.environ | environment).items() if value is not None}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command, cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+    def wait() -> Ended:
+        said = process.communicate()[1]
+        return Ended(process.returncode, said)
+
+    return wait
 
 
 # --- what is compared
@@ -298,7 +350,13 @@ class Place:
         diagnose(new / NET, new / FOUND)
         quick = load_config("quick")
         quick = replace(quick, simulator=replace(quick.simulator, duration=(300.0, 300.0)))
-        save_recording(make_dataset(quick, 8, seed=3).recordings()[5], new / CELL)
+        recordings = make_dataset(quick, 8, seed=3).recordings()
+        save_recording(recordings[5], new / CELL)
+        (new / CELLS).mkdir()
+        for i in range(3):
+            save_recording(recordings[i], new / CELLS / f"{i}.npz")
+        (new / CELLS / "bad.csv").write_text("nothing")
+        assert run_here(new, [*INFER[:-1], "--out", "."]) in (0, 1)
         new.rename(self.inputs)
 
     def fresh(self, command: Command) -> Path:
@@ -380,9 +438,8 @@ def reference_of(place: Place, name: str) -> tuple[dict[str, str], dict[str, str
     if not kept.is_file():
         folder = place.fresh(command)
         older = state(folder, command.out)
-        process = start(folder, command.arguments, {"count": str(place.folder / "count")})
-        said = process.communicate()
-        assert process.returncode in (0, 1), said
+        ended = start(folder, command.arguments, {"count": str(place.folder / "count")})()
+        assert ended.status in (0, 1), ended
         found = state(folder, command.out)
         place.fresh(command)
         assert run_here(place.now, command.arguments) in (0, 1)
@@ -410,13 +467,12 @@ def killed(place: Place, name: str, rng: np.random.Generator) -> Iterator[tuple[
     for path in copies.values():
         shutil.rmtree(path, ignore_errors=True)
     action = {"do": "kill", "at": at[-1], "torn": is_torn, "copies": copies}
-    process = start(place.now, again(place.now, command), action)
-    said = process.communicate()
+    ended = start(place.now, again(place.now, command), action)()
     how = "torn, then SIGKILL" if is_torn else "SIGKILL"
-    if process.returncode == -signal.SIGKILL:
+    if ended.status == -signal.SIGKILL:
         yield f"{how} at operation {at[-1]} of {n}", place.now
     else:
-        assert process.returncode in (0, 1), said  # fewer operations were left than drawn
+        assert ended.status in (0, 1), ended  # fewer operations were left than drawn
     for i, path in copies.items():
         if Path(path).is_dir():
             yield f"{how}: the state at operation {i} of {n}", Path(path)
@@ -424,15 +480,21 @@ def killed(place: Place, name: str, rng: np.random.Generator) -> Iterator[tuple[
 
 # --- conditions
 
+NOWHERE = "/proc/nowhere"
 
-def settings_of(name: str, place: Place) -> dict[str, str | None]:
+
+def is_out(word: str, command: Command) -> bool:
+    """Whether an argument names the result, or a file in it."""
+    return word == command.out or word.startswith(command.out + "/")
+
+
+def settings_of(name: str) -> dict[str, str | None]:
     """Variables of the environment."""
-    nowhere = "/proc/nowhere"
     return {
         "no home": {"HOME": None, "XDG_CACHE_HOME": None, "JAX_COMPILATION_CACHE_DIR": None},
         "no cache": {
-            "HOME": nowhere,
-            "XDG_CACHE_HOME": nowhere,
+            "HOME": NOWHERE,
+            "XDG_CACHE_HOME": NOWHERE,
             "JAX_COMPILATION_CACHE_DIR": None,
             "MPLCONFIGDIR": None,
         },
@@ -443,11 +505,11 @@ def settings_of(name: str, place: Place) -> dict[str, str | None]:
 def in_environment(place: Place, name: str, condition: str, rng: np.random.Generator) -> Trial:
     """The command must do all that it does elsewhere."""
     command = COMMANDS[name]
-    process = start(place.fresh(command), command.arguments, {}, **settings_of(condition, place))
-    said = process.communicate()[1]
     reference, _, _ = reference_of(place, name)
-    well = process.returncode in (0, 1) and "Traceback" not in said
-    return Trial(name, condition, well, state(place.now, command.out) == reference, leftovers(place.now))
+    ended = start_anew(place.fresh(command), command.arguments, **settings_of(condition))()
+    well = ended.status in (0, 1) and "Traceback" not in ended.said
+    how = condition if well else f"{condition}: status {ended.status}: {ended.said[-300:]}"
+    return Trial(name, how, well, state(place.now, command.out) == reference, leftovers(place.now))
 
 
 def stopped(place: Place, name: str, condition: str, rng: np.random.Generator) -> Trial:
@@ -461,10 +523,9 @@ def stopped(place: Place, name: str, condition: str, rng: np.random.Generator) -
         "full disk": {"largest": int(2 ** rng.uniform(0, 17))},
         "vanishing folder": {"do": "vanish", "at": at, "folder": command.out},
     }[condition]
-    process = start(place.now, command.arguments, action)
-    said = process.communicate()[1]
-    if "Traceback" in said or process.returncode not in (0, 1, 2, 130):
-        return Trial(name, f"{condition} {action}: status {process.returncode}: {said[-300:]}", ended=False)
+    ended = start(place.now, command.arguments, action)()
+    if "Traceback" in ended.said or ended.status not in (0, 1, 2, 130):
+        return Trial(name, f"{condition} {action}: status {ended.status}: {ended.said[-600:]}", ended=False)
     return judged(place, name, f"{condition} {action}", reference, older)
 
 
@@ -472,20 +533,22 @@ def read_only(place: Place, name: str, condition: str, rng: np.random.Generator)
     """A folder of a file system that cannot be written: refused on one screen, before anything is computed or after."""
     command = COMMANDS[name]
     folder = place.fresh(command)
-    arguments = [("/proc/nowhere" if word == command.out else word) for word in command.arguments]
-    process = start(folder, arguments, {})
-    said = process.communicate()[1]
-    return Trial(name, condition, process.returncode == 2 and "Traceback" not in said, left_over=leftovers(folder))
+    arguments = [
+        NOWHERE + word.removeprefix(command.out) if is_out(word, command) else word for word in command.arguments
+    ]
+    ended = start(folder, arguments, {})()
+    well = ended.status == 2 and "Traceback" not in ended.said
+    how = condition if well else f"{condition}: status {ended.status}: {ended.said[-600:]}"
+    return Trial(name, how, well, left_over=leftovers(folder))
 
 
 def two_at_once(place: Place, name: str, condition: str, rng: np.random.Generator) -> Trial:
     """Both must end, and the result be that of one; what is refused is refused on one screen."""
     command = COMMANDS[name]
-    folder = place.fresh(command)
-    processes = [start(folder, command.arguments, {}) for _ in range(2)]
-    said = [process.communicate()[1] for process in processes]
     reference, older, _ = reference_of(place, name)
-    statuses = sorted(process.returncode for process in processes)
+    folder = place.fresh(command)
+    ended = [wait() for wait in [start(folder, command.arguments, {}) for _ in range(2)]]
+    statuses, said = sorted(one.status for one in ended), [one.said for one in ended]
     if any("Traceback" in text for text in said) or statuses[0] not in (0, 1) or statuses[1] not in (0, 1, 2):
         return Trial(name, f"{condition}: {statuses} {[text[-300:] for text in said]}", ended=False)
     return judged(place, name, condition, reference, older)
@@ -498,14 +561,15 @@ def odd_names(place: Place, name: str, condition: str, rng: np.random.Generator)
     """The result in a folder of an odd name is the same."""
     command = COMMANDS[name]
     odd = NAMES[int(rng.integers(len(NAMES)))]
+    reference, _, _ = reference_of(place, name)
     folder = place.fresh(command)
     if command.before:
         shutil.rmtree(folder / command.out)
-    arguments = [f"./{odd}" if word == command.out else word for word in command.arguments]
-    process = start(folder, arguments, {})
-    said = process.communicate()[1]
-    reference, _, _ = reference_of(place, name)
-    well = process.returncode in (0, 1) and "Traceback" not in said
+    arguments = [
+        f"./{odd}{word.removeprefix(command.out)}" if is_out(word, command) else word for word in command.arguments
+    ]
+    ended = start(folder, arguments, {})()
+    well = ended.status in (0, 1) and "Traceback" not in ended.said
     found = state(folder, odd)
     unlike = {key for key in reference if found.get(key) != reference[key] and not key.endswith((".html", ".json"))}
     return Trial(
@@ -543,6 +607,7 @@ def main() -> None:
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(given.work / "compiled"))
     os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
     os.environ["COLUMNS"] = "120"
+    SERVER.set_forkserver_preload(["benchmarks.imported"])
     place, kept = Place(given.work.resolve()), given.work / "results.jsonl"
     place.prepare()
     rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.is_file() else []
@@ -565,7 +630,7 @@ def main() -> None:
             for i, (how, path) in enumerate(killed(place, name, rng))
         ]
         for i, (how, path) in enumerate(left):
-            if rng.integers(AGAIN) == 0:
+            if rng.integers(AGAIN) == 0 and name != BLAMING:
                 shutil.copytree(
                     path, place.states / f"{name}-again-{counts[name]}-{i}", symlinks=True, dirs_exist_ok=True
                 )

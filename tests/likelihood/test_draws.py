@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -256,3 +259,14 @@ def test_each_error_says_what_to_do(one):
 @pytest.mark.parametrize(("sd", "expected"), [(12.0, 0), (9.9, 1), (0.81, 2), (0.0017, 4), (1e-9, 6), (0.0, 3)])
 def test_numbers_show_two_digits_of_their_sd(sd, expected):
     assert n_decimals(sd) == expected
+
+
+def test_arviz_needs_no_cache_folder():
+    """Its own import fails there: it writes down on which day it was imported."""
+    nowhere = {"HOME": "/proc/nowhere", "XDG_CACHE_HOME": "/proc/nowhere"}
+    for code, works in (
+        ("from leakyflow.likelihood.draws import import_arviz; import_arviz()", True),
+        ("import arviz", False),
+    ):
+        ended = subprocess.run([sys.executable, "-c", code], env=os.environ | nowhere, capture_output=True, check=False)
+        assert (ended.returncode == 0) == works, ended.stderr.decode()

@@ -86,6 +86,14 @@ def test_saved_weights_give_back_identical_outputs(architecture, recordings, tmp
             np.testing.assert_array_equal(again, value)
 
 
+def test_files_of_equal_weights_are_equal_whatever_else_the_process_has_built(tmp_path):
+    first, second, other = made(config()), made(config()), made(config(), seed=2)
+    for name, network in (("first", first), ("second", second), ("other", other)):
+        network.save_weights(tmp_path / name)
+    assert first.approximator.weights[0].path != second.approximator.weights[0].path
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes() != (tmp_path / "other").read_bytes()
+
+
 @pytest.fixture(scope="module")
 def base() -> Network:
     return made(config())

@@ -18,7 +18,10 @@ from .keep import DENSITIES, FOLDER, N_RECORDINGS
 
 # What becomes of each; whoever raises a formula's revision writes here that a network is refused from then on.
 LOADS = {
-    "0.1.0": False,  # its record names no formulas, its settings have another form
+    # The records of version 0.1.0 name no formulas, its settings have another form; densities are those that it gave.
+    "0.1.0/lstm": False,
+    "0.1.0/recording": False,
+    "0.1.0/standard": False,
     "0.2.0.dev": True,
 }
 SAME = 1e-4  # nats; single precision and another order of additions give less
@@ -37,7 +40,7 @@ def kept(folder: Path) -> dict:
 
 
 def test_every_kept_network_is_expected_to_load_or_not():
-    assert {path.parent.name for path in FOLDER.glob(f"*/{CONFIG}")} == LOADS.keys()
+    assert {path.parent.relative_to(FOLDER).as_posix() for path in FOLDER.rglob(CONFIG)} == LOADS.keys()
 
 
 @pytest.mark.parametrize("version", [version for version, loads in LOADS.items() if loads])
@@ -52,6 +55,15 @@ def test_a_network_that_does_not_says_why_and_which_command_retrains_it(version)
     command = str(caught.value).split("leakyflow train --config ")[1].split()
     assert command[1:3] == ["--out", "FOLDER"]
     assert load_config(command[0]).simulator.prior.inferred
+
+
+@pytest.mark.parametrize("version", LOADS)
+def test_each_network_is_kept_with_finite_densities_of_parameters_that_can_be(version):
+    found = kept(FOLDER / version)
+    assert np.isfinite(found["log_prob"]).all()
+    assert len(found["log_prob"]) == N_RECORDINGS == len(set(found["log_prob"]))
+    assert all(np.shape(values) == (N_RECORDINGS,) for values in found["parameters"].values())
+    assert min(found["parameters"]["tau"]) > 0
 
 
 def changed(to: Path, **record) -> Path:

@@ -17,15 +17,20 @@ TEXTS = {
     "just too deep": ("x = " + "[" * (DEEPEST + 1) + "]" * (DEEPEST + 1), "at most 12 deep"),
     "5,000 digits": ("[training]\nseed = " + "9" * 5000, r"its text cannot be read \(ValueError: Exceeds the limit"),
     "5,000 hexadecimal digits": ("[training]\nseed = 0x" + "f" * 5000, "got an integer of 20,000 bits"),
+    "widths that no float holds": (
+        f"[network.flow]\nwidths = [64, 0x{'f' * 2000}]",
+        "widths must be an integer of at most 63 bits besides its sign, got an integer of 8,000 bits",
+    ),
+    "just too many bits": (f"[training]\nseed = {-(2**63)}", "seed must be an integer of at most 63 bits"),
     "a long key": (f"{'k' * 10**5} = 1", "at most 100 characters"),
     "a long word": (f'[network.flow]\ntransform = "{"k" * 10**5}"', "100,002 characters"),
     "a large file": ("#" * (LARGEST + 1), "at most 4,194,304 bytes"),
     "not text": ("\x00\xff", "is not a TOML file"),
-    "widths of 2^64": ("[network.flow]\nwidths = [18446744073709551616, 64]", "1 to 65,536 units"),
+    "widths of 2^63": ("[network.flow]\nwidths = [9223372036854775807, 64]", "1 to 65,536 units"),
     "no widths": ("[network.flow]\nwidths = []", "got none"),
     "weights of 4 GB": ("[network.flow]\nwidths = [32768, 32768]", "at most 50,000,000 weights, got about 8,"),
     "an LSTM of 4 GB": ('[network.summary]\nvariant = "lstm"\nlstm_units = 9000', "at most 50,000,000 weights"),
-    "a depth of 2^64": ("[network.flow]\ndepth = 18446744073709551616", r"network\.flow\.depth"),
+    "a depth of 2^63": ("[network.flow]\ndepth = 9223372036854775807", r"network\.flow\.depth"),
     "traces of 4 GB": (
         '[training]\nn_simulations = 1_000_000\nbatch_size = 65536\n[network.summary]\nvariant = "lstm"\n'
         "[simulator]\nduration = [100.0, 1500.0]",
@@ -71,7 +76,7 @@ def test_what_no_configuration_holds_is_refused_at_once_and_briefly(text, match,
     assert len(str(caught.value)) < 2000
 
 
-@pytest.mark.parametrize("name", ["lists", "5,000 digits", "widths of 2^64", "a seed above 2^32", "a median of 1e300"])
+@pytest.mark.parametrize("name", ["lists", "5,000 digits", "widths of 2^63", "a seed above 2^32", "a median of 1e300"])
 def test_the_command_line_says_so_on_one_screen(name, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(BASE + TEXTS[name][0])

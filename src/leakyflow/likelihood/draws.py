@@ -5,7 +5,9 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -25,8 +27,15 @@ __all__ = ["Draws", "import_arviz", "n_decimals"]
 
 @cache
 def import_arviz() -> Any:
-    """ArviZ, which takes seconds to import, without the notice that it prints on the first import of each day."""
-    with warnings.catch_warnings():
+    """ArviZ, which takes seconds to import, without the notice that it prints on the first import of each day.
+
+    It keeps the day in the user's cache folder, and cannot be imported where there is none that can be written.
+    """
+    with (
+        warnings.catch_warnings(),
+        TemporaryDirectory() as folder,
+        patch("platformdirs.user_cache_dir", lambda *_: folder),
+    ):
         warnings.filterwarnings("ignore", r"\s*ArviZ is undergoing", FutureWarning)
         import arviz
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import cached_property
@@ -189,11 +191,12 @@ class Network:
     def save_weights(self, path: Path) -> None:
         """Write the weights, and only them, to an HDF5 file: arrays numbered in the order of construction."""
         buffer = io.BytesIO()  # HDF5 itself crashes the process on a full disk
-        arrays = {f"{i:04d}": keras.ops.convert_to_numpy(w) for i, w in enumerate(self.approximator.weights)}
+        weights = self.approximator.weights
+        arrays = {f"{i:04d}": keras.ops.convert_to_numpy(weight) for i, weight in enumerate(weights)}
         with h5py.File(buffer, "w") as file:
-            for (name, array), weight in zip(arrays.items(), self.approximator.weights, strict=True):
+            for (name, array), path_within in zip(arrays.items(), _own_names(weights), strict=True):
                 file[name] = array
-                file[name].attrs["path"] = weight.path
+                file[name].attrs["path"] = path_within
             file.attrs[DIGEST] = _digest(arrays)
         path.write_bytes(buffer.getvalue())
 
@@ -261,6 +264,21 @@ class Network:
             "inference_variables": (1, len(self.names)),
             "summary_variables": {name: value.shape for name, value in arrays.items()},
         }
+
+
+def _own_names(weights: list) -> list[str]:
+    """Names of weights, numbered within the layer that holds them; Keras numbers those of a whole process."""
+    own: dict[str, str] = {"": ""}
+    counts: Counter[str] = Counter()
+    for weight in weights:
+        parts = weight.path.split("/")
+        for n in range(1, len(parts) + 1):
+            path, within = "/".join(parts[:n]), own["/".join(parts[: n - 1])]
+            if path not in own:
+                stem = f"{within}/{re.sub(r'_[0-9]+$', '', parts[n - 1])}".removeprefix("/")
+                own[path] = f"{stem}_{counts[stem]}" if counts[stem] else stem
+                counts[stem] += 1
+    return [own[weight.path] for weight in weights]
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> str:

@@ -13,6 +13,7 @@ __all__ = ["read_tables", "shown"]
 LARGEST = 2**22  # bytes; a stimulus of 100,000 samples given as numbers has a million
 DEEPEST = 12  # tables and lists within each other; a configuration needs seven
 LONGEST_KEY = 100  # characters
+BITS = 63  # of an integer, as TOML has them; Python's parser takes any, which no float can hold
 CURE = 'Begin with base = "standard", or another preset, and give only what differs from it.'
 _PARTS = 100
 # Python's parser takes a time that grows with the square of a dotted key's length.
@@ -49,7 +50,7 @@ def read_tables(path: Path) -> dict[str, Any]:
         if isinstance(error.__cause__, tomllib.TOMLDecodeError):
             raise LeakyflowError(f"{path} is not a TOML file: {shown(error.__cause__)}.") from error
         raise
-    _check_depth(path, tables)
+    _check(path, tables)
     return tables
 
 
@@ -72,17 +73,19 @@ def _too_deep(path: Path) -> LeakyflowError:
     return LeakyflowError(f"{path} must nest tables and lists at most {DEEPEST} deep, and nests them deeper. {CURE}")
 
 
-def _check_depth(path: Path, tables: dict[str, Any]) -> None:
-    todo: list[tuple[int, Any]] = [(0, tables)]
+def _check(path: Path, tables: dict[str, Any]) -> None:
+    todo: list[tuple[int, str, Any]] = [(0, "", tables)]
     while todo:
-        depth, value = todo.pop()
+        depth, name, value = todo.pop()
         if depth > DEEPEST:
             raise _too_deep(path)
+        if len(name) > LONGEST_KEY:
+            raise LeakyflowError(f"{path}: a key must have at most {LONGEST_KEY} characters, got {shown(name)}. {CURE}")
+        if isinstance(value, int) and value.bit_length() > BITS:
+            raise LeakyflowError(
+                f"{path}: {name} must be an integer of at most {BITS} bits besides its sign, got {shown(value)}. {CURE}"
+            )
         if isinstance(value, dict):
-            for key in value:
-                if len(key) > LONGEST_KEY:
-                    raise LeakyflowError(
-                        f"{path}: a key must have at most {LONGEST_KEY} characters, got {shown(key)}. {CURE}"
-                    )
-        if isinstance(value, dict | list):
-            todo += [(depth + 1, one) for one in (value.values() if isinstance(value, dict) else value)]
+            todo += [(depth + 1, key, one) for key, one in value.items()]
+        if isinstance(value, list):
+            todo += [(depth + 1, name, one) for one in value]

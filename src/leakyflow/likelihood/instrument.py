@@ -93,7 +93,7 @@ def _noiseless(p: Parameters, trace: Trace) -> Array:
 
 def _regressed(
     recordings: Batch,
-    rows: list[Int[np.ndarray, " row"]],
+    rows: list[Int[np.ndarray, " _"]],
     trace: Trace,
     instrument: Float64[np.ndarray, "time dataset"],
 ) -> Passive:

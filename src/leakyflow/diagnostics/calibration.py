@@ -153,7 +153,9 @@ def strata(recordings: Batch, kinds: tuple[str, ...]) -> dict[str, Bool[np.ndarr
         recordings: All of them, or all sweeps of all cells.
         kinds: Waveform of the stimulus of each recording, or protocol of each cell.
     """
-    n_spikes, n_samples = (recordings.per_cell(n.astype(np.int64)) for n in (recordings.n_spikes, recordings.n_samples))
+    n_spikes, n_samples = (
+        recordings.per_cell(n.astype(np.float64)) for n in (recordings.n_spikes, recordings.n_samples)
+    )
     n_sweeps = np.bincount(recordings.cell, minlength=recordings.n_cells)
     middle, few = np.median(n_samples), np.median(n_sweeps)
     found = {

@@ -44,7 +44,7 @@ class _Climb(NamedTuple):
 
 
 def find_mode(
-    target: Scanned, rng: np.random.Generator, near: Float64[np.ndarray, "draw param"] | None = None
+    target: Scanned, rng: np.random.Generator, near: Float64[np.ndarray, "start param"] | None = None
 ) -> Laplace | None:
     """Search the mode of one cell's posterior, from the target's guess and from the best of some draws of the prior.
 
@@ -69,7 +69,7 @@ def find_mode(
     return Laplace(modes.centre[i], modes.covariance[i], float(modes.log_density[i]))
 
 
-def _best(target: Scanned, z: Float64[np.ndarray, "draw param"], n: int) -> Float64[np.ndarray, "some param"]:
+def _best(target: Scanned, z: Float64[np.ndarray, "start param"], n: int) -> Float64[np.ndarray, "some param"]:
     """Those of the highest density, as far as it is not 0."""
     values = target.log_joint(z[None])[0]
     order = np.argsort(-values)

@@ -143,7 +143,7 @@ def around_the_mode(
     target: Scanned,
     n_draws: int,
     seed: np.random.SeedSequence,
-    near: Float64[np.ndarray, "draw param"] | None = None,
+    near: Float64[np.ndarray, "start param"] | None = None,
 ) -> tuple[Float64[np.ndarray, "draw param"], dict[str, Any]] | None:
     """Adaptive importance sampling from the mode, and sequential Monte Carlo where it does not settle.
 

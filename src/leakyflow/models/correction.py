@@ -168,7 +168,7 @@ def _weighed(
 
 
 def _searched(
-    target: Scanned, z: Float64[np.ndarray, "draw param"], n_draws: int, seed: np.random.SeedSequence
+    target: Scanned, z: Float64[np.ndarray, "amortized param"], n_draws: int, seed: np.random.SeedSequence
 ) -> tuple[Float64[np.ndarray, "draw param"] | None, dict[str, Any]]:
     """Draws around the mode, searched from the network's draws, too: a scan is too dear for many particles."""
     from leakyflow.likelihood.reference import around_the_mode

@@ -214,7 +214,7 @@ class Posterior:
 
     def log_prob(
         self,
-        recording: Recording | Sequence[Recording] | Batch,
+        recording: Recording | Cell | Sequence[Recording | Cell] | Batch,
         parameters: Parameters | Mapping[str, np.ndarray],
     ) -> Float64[np.ndarray, "*dataset draw"]:
         """Log density of the network's own posterior, in the parameters' units.
@@ -242,7 +242,7 @@ class Posterior:
 
     def corrected_log_prob(
         self,
-        recording: Recording | Sequence[Recording] | Batch,
+        recording: Recording | Cell | Sequence[Recording | Cell] | Batch,
         parameters: Parameters | Mapping[str, np.ndarray],
         draws: Draws,
     ) -> Float64[np.ndarray, "*dataset draw"]:
@@ -296,13 +296,13 @@ class Posterior:
         return np.where(supported, log_q + log_det, -np.inf)
 
     def summary_features(
-        self, recording: Recording | Sequence[Recording] | Batch
+        self, recording: Recording | Cell | Sequence[Recording | Cell] | Batch
     ) -> Float32[np.ndarray, "dataset feature"]:
         """What the summary network makes of recordings; one row for each."""
         recordings, _ = self.as_recordings(recording)
         return np.concatenate([summary for *_, summary in self.blocks(recordings)])
 
-    def statistics(self, recording: Recording | Sequence[Recording] | Batch) -> pd.DataFrame:
+    def statistics(self, recording: Recording | Cell | Sequence[Recording | Cell] | Batch) -> pd.DataFrame:
         """Named summary statistics of recordings, or of cells; one row for each.
 
         They are `models.statistics.STATISTICS`, or, where the network takes cells, those of

@@ -66,6 +66,7 @@ def _made(folder: Path, config: Config, record: Record) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     priors = "\n".join(f"- `{name}`: {_said(entry)}" for name, entry in config.simulator.prior.root.items())
     error = held_out["sd"] / held_out["n"] ** 0.5
+    what = "cells" if config.simulator.protocols else "recordings"
     return f"""```bash
 leakyflow train --config {config.name} --out runs/{config.name}
 ```
@@ -75,7 +76,7 @@ leakyflow train --config {config.name} --out runs/{config.name}
 settings {record["config"]}, with {versions}.
 All settings are in `{CONFIG}`, the losses in `history.csv`.
 
-The mean negative log density of the true normal scores of {held_out["n"]:,.0f} held-out {"cells" if config.simulator.protocols else "recordings"} is
+The mean negative log density of the true normal scores of {held_out["n"]:,.0f} held-out {what} is
 {held_out["nll"]:.3f} nats (standard error {error:.3f}).
 
 {priors}"""

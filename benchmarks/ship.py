@@ -5,8 +5,8 @@
     python benchmarks/ship.py runs/standard
 
 The folder `src/leakyflow/networks/NAME`, in which `limits.md` says when not to use the network, gets settings, history,
-weights, what is typical of single sweeps, what `leakyflow diagnose` measured on these weights, and `README.md`, the card
-made of it all.
+weights, what is typical of single sweeps, what `leakyflow diagnose` measured on these weights, and `README.md`, the
+card made of it all.
 """
 
 import argparse

@@ -5,7 +5,8 @@
     python benchmarks/ship.py runs/standard
 
 The folder `src/leakyflow/networks/NAME`, in which `limits.md` says when not to use the network, gets settings, history,
-weights, what is typical, what `leakyflow diagnose` measured on these weights, and `README.md`, the card made of it all.
+weights, what is typical of single sweeps, what `leakyflow diagnose` measured on these weights, and `README.md`, the
+card made of it all.
 """
 
 import argparse
@@ -38,7 +39,7 @@ def main() -> None:
     """Ship one run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a finished and diagnosed run of a preset")
-    parser.add_argument("--n", type=int, default=N_HELD_OUT, help="held-out recordings")
+    parser.add_argument("--n", type=int, default=N_HELD_OUT, help="held-out recordings, or cells")
     given = parser.parse_args()
     run, n = given.run, given.n
     record, config, posterior = read_record(run), lf.load_config(run / CONFIG), lf.load_posterior(run)
@@ -55,8 +56,11 @@ def main() -> None:
     (folder / DIAGNOSTICS).mkdir(parents=True, exist_ok=True)
     if not (folder / LIMITS).is_file():
         parser.error(f"{folder / LIMITS} must say when not to use the network. Write it.")
-    lf.typicality_of(posterior)
-    for name in (CONFIG, HISTORY, NETWORK, TYPICALITY, f"{DIAGNOSTICS}/{CHECKS}", f"{DIAGNOSTICS}/{RECOVERY}"):
+    names = [CONFIG, HISTORY, NETWORK, f"{DIAGNOSTICS}/{CHECKS}", f"{DIAGNOSTICS}/{RECOVERY}"]
+    if not posterior.network.takes_cells:
+        lf.typicality_of(posterior)
+        names.append(TYPICALITY)
+    for name in names:
         with replacing(folder / name) as path:
             shutil.copyfile(run / name, path)
     with replacing(folder / RECORD) as path:

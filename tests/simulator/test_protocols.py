@@ -13,7 +13,8 @@ from leakyflow.simulator import dataset as module
 from leakyflow.simulator.cells import draw_cells, sweep_parameters
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.dataset import Dataset, make_dataset, open_dataset
-from leakyflow.simulator.distributions import Normal, Uniform
+from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
+from leakyflow.simulator.prior import Prior, ReadOff
 from leakyflow.simulator.protocols import MOST_SWEEPS, Protocol, draw_scores
 from leakyflow.simulator.search import AFTER_SPIKE, Search
 from leakyflow.simulator.stimulus_prior import OrnsteinUhlenbeckPrior, SquarePrior
@@ -31,13 +32,20 @@ STEPS = Protocol(
 NOISE = Protocol(
     name="noise", stimulus=OrnsteinUhlenbeckPrior(mean=1.0, sd=0.5, correlation_time=5.0), n_sweeps=(1, 3), frozen=0.5
 )
+# What is read off spikes and rest belongs to a sweep.
+OF_SWEEPS = {
+    "V_reset": ReadOff(Normal(mean=-55.0, sd=8.0)),
+    "reset_noise": ReadOff(LogNormal(median=4.0, sigma=0.5)),
+    "measurement_noise": ReadOff(LogNormal(median=0.05, sigma=0.7)),
+}
 
 
 def simulator(**change) -> SimulatorConfig:
     text = (files("leakyflow.training.presets") / "cell.toml").read_text()
     tables = tomllib.loads(text)["simulator"]
     own = TypeAdapter(SimulatorConfig).validate_python(tables)
-    return replace(own, **({"duration": (100.0, 150.0), "protocols": (STEPS, NOISE)} | change))
+    prior = Prior(own.prior.root | OF_SWEEPS)
+    return replace(own, **({"duration": (100.0, 150.0), "protocols": (STEPS, NOISE), "prior": prior} | change))
 
 
 CONFIG = SimpleNamespace(simulator=simulator())

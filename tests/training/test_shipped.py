@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from leakyflow.diagnostics.held_out import diagnose
-from leakyflow.diagnostics.suite import DIAGNOSTICS
+from leakyflow.diagnostics.suite import DIAGNOSTICS, read_checks
 from leakyflow.diagnostics.typicality import TYPICALITY, Typicality
 from leakyflow.errors import LeakyflowError
 from leakyflow.models.network import Network
@@ -15,8 +15,10 @@ from leakyflow.simulator.dataset import Dataset, make_dataset
 from leakyflow.training.config import load_config
 from leakyflow.training.run import CONFIG, NETWORK, RECORD, SHIPPED, load_posterior, read_record, shipped, trained
 
-NAMES = ("lif", "lstm", "standard")
-N = {"lif": 500, "lstm": 2000, "standard": 2000}  # the first has to scan each sample
+NAMES = ("cell", "lif", "lstm", "standard")
+OF_SWEEPS = NAMES[1:]
+# Two have to scan each sample, a cell has ten times as many.
+N = {"cell": 12, "lif": 500, "lstm": 2000, "standard": 2000}
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -70,11 +72,13 @@ def test_a_shipped_network_reaches_its_recorded_density(posterior):
     gain = np.clip(losses(untrained, dataset) - loss, -1.0, 1.0)
     error = np.hypot(recorded["gain_sd"] / np.sqrt(recorded["n"]), gain.std() / np.sqrt(n))
     assert abs(gain.mean() - recorded["gain"]) < 4.0 * error
-    assert recorded["gain"] > 4.0 * error
+    # In the local coordinates of a cell little is left to learn; training is for the few whose mode was not found.
+    assert recorded["gain"] > (0.0 if posterior.name == "cell" else 4.0 * error)
 
 
-def test_a_shipped_network_knows_what_is_typical(posterior):
-    typicality = Typicality.load(SHIPPED / posterior.name / TYPICALITY, posterior)
+@pytest.mark.parametrize("name", OF_SWEEPS)
+def test_a_shipped_network_of_single_sweeps_knows_what_is_typical(name):
+    typicality = Typicality.load(SHIPPED / name / TYPICALITY, load_posterior(name))
     assert typicality.n_calibration > 1000
 
 
@@ -87,7 +91,7 @@ def test_a_run_of_that_name_comes_first_but_not_any_folder(tiny_run, tmp_path, m
 
 
 def test_an_unknown_name_lists_the_known():
-    with pytest.raises(FileNotFoundError, match="lif, lstm, standard"):
+    with pytest.raises(FileNotFoundError, match="cell, lif, lstm, standard"):
         load_posterior("recordings")
 
 
@@ -115,9 +119,9 @@ def test_a_card_is_not_made_of_what_was_measured_on_other_weights(tmp_path):
         card(folder)
 
 
-def agrees(values: np.ndarray, said: float) -> bool:
-    """Whether the mean over recordings is what a card says of a thousand others, to four standard errors."""
-    return bool(abs(values.mean() - said) < 4.0 * values.std() * np.sqrt(1 / len(values) + 1e-3))
+def agrees(values: np.ndarray, said: float, n_said: int = 1000) -> bool:
+    """Whether the mean over recordings is what a card says of so many others, to four standard errors."""
+    return bool(abs(values.mean() - said) < 4.0 * values.std() * np.sqrt(1 / len(values) + 1 / n_said))
 
 
 def test_a_card_says_what_the_weights_do(posterior):
@@ -125,14 +129,17 @@ def test_a_card_says_what_the_weights_do(posterior):
 
     Contraction and coverage are of bounded numbers; a squared error is not, where draws are not corrected.
     """
-    dataset = make_dataset(load_config(posterior.name), 400, seed=7_000_000)
+    dataset = make_dataset(load_config(posterior.name), min(400, N[posterior.name]), seed=7_000_000)
     found = diagnose(posterior, dataset, n_draws=200, seed=1).recovery
     said = pd.read_csv(SHIPPED / posterior.name / DIAGNOSTICS / RECOVERY, index_col="parameter")
+    kept = read_checks(SHIPPED / posterior.name / DIAGNOSTICS)
+    assert kept is not None
+    n = kept["n"]
     for i, name in enumerate(posterior.names):
         contraction = np.maximum(1.0 - (found.sd[:, i] / found.prior_sd[i]) ** 2, 0.0)
-        assert agrees(contraction, said.contraction[name]), name
-        assert agrees(found.level[:, i] <= 0.5, said.coverage50[name]), name
-        assert agrees(found.level[:, i] <= 0.9, said.coverage90[name]), name
+        assert agrees(contraction, said.contraction[name], n), name
+        assert agrees(found.level[:, i] <= 0.5, said.coverage50[name], n), name
+        assert agrees(found.level[:, i] <= 0.9, said.coverage90[name], n), name
 
 
 def test_the_card_of_version_0_1_0_would_be_seen():

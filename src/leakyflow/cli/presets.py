@@ -11,7 +11,7 @@ PURPOSES = {
     "standard": "Simulated neurons with a hard threshold; steps and sinusoids",
     "lstm": "As standard, from the trace itself by a recurrent network; two hours",
     "lif": "Real cells: noisy threshold, many stimuli, own reset",
-    "cell": "Real cells from all their sweeps: all mechanisms, protocols; no network is shipped",
+    "cell": "Real cells from all their sweeps: after-spike currents, a moving threshold, sag; protocols",
 }
 
 commands = group()

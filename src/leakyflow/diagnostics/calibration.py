@@ -146,25 +146,30 @@ def sbc_ranks(draws: Draws, truth: Parameters, *, seed: int = 0, more: Mapping[s
     return Ranks(names=(*draws.names, *(more or {})), ranks=ranks, n_draws=draws.n_draws, seed=seed)
 
 
-def strata(recordings: Batch, waveforms: tuple[str, ...]) -> dict[str, Bool[np.ndarray, " dataset"]]:
+def strata(recordings: Batch, kinds: tuple[str, ...]) -> dict[str, Bool[np.ndarray, " dataset"]]:
     """Members of the corners in which calibration on average may hide an error.
 
     Args:
-        recordings: All of them.
-        waveforms: That of the stimulus of each.
+        recordings: All of them, or all sweeps of all cells.
+        kinds: Waveform of the stimulus of each recording, or protocol of each cell.
     """
-    n_spikes, n_samples = recordings.n_spikes, recordings.n_samples
-    middle = np.median(n_samples)
+    n_spikes, n_samples = (
+        recordings.per_cell(n.astype(np.float64)) for n in (recordings.n_spikes, recordings.n_samples)
+    )
+    n_sweeps = np.bincount(recordings.cell, minlength=recordings.n_cells)
+    middle, few = np.median(n_samples), np.median(n_sweeps)
     found = {
-        "all": np.ones(len(recordings), bool),
+        "all": np.ones(recordings.n_cells, bool),
         "silent": n_spikes == 0,
         f"1 to {FEW_SPIKES} spikes": (n_spikes > 0) & (n_spikes <= FEW_SPIKES),
         f"more than {FEW_SPIKES} spikes": n_spikes > FEW_SPIKES,
         f"shorter than {middle * recordings.dt:.0f} ms": n_samples < middle,
         f"{middle * recordings.dt:.0f} ms or longer": n_samples >= middle,
     }
-    of_waveforms = {name: np.array([name == own for own in waveforms]) for name in dict.fromkeys(waveforms)}
-    return found | {name.replace("_", " "): rows for name, rows in of_waveforms.items()}
+    if n_sweeps.max() > 1:
+        found |= {f"fewer than {few:.0f} sweeps": n_sweeps < few, f"{few:.0f} sweeps or more": n_sweeps >= few}
+    of_kinds = {name: np.array([name == own for own in kinds]) for name in dict.fromkeys(kinds)}
+    return found | {name.replace("_", " "): rows for name, rows in of_kinds.items()}
 
 
 def calibration_table(ranks: Ranks, members: Mapping[str, Bool[np.ndarray, " dataset"]]) -> pd.DataFrame:

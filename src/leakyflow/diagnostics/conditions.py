@@ -77,5 +77,5 @@ def measure_conditions(
             rows["relative_rmse"] = rows.rmse / rows.prior_sd
             rows["bias"] = np.mean((recovery.mean - recovery.truth) / recovery.sd, axis=0)
             parameters.append(rows.assign(**head))
-            recordings.append({**head, "n": len(some), "gain": recovery.mean_gain, **weights})
+            recordings.append({**head, "n": some.n_cells, "gain": recovery.mean_gain, **weights})
     return Conditions(pd.concat(parameters, ignore_index=True), pd.DataFrame(recordings))

@@ -18,7 +18,7 @@ from leakyflow.simulator.dataset import Dataset
 
 __all__ = ["Diagnosis", "diagnose"]
 
-# Recordings whose likelihood is evaluated together.
+# Recordings whose likelihood is evaluated together; cells of many sweeps go by one.
 BLOCK = 250
 
 
@@ -81,12 +81,13 @@ def diagnose(
         if has_likelihood(posterior.prior)
         else {}
     )
-    waveforms = tuple(dataset.config.kinds[place] for place in dataset.stimulus())
+    first = np.searchsorted(recordings.cell, np.arange(recordings.n_cells))
+    kinds = tuple(dataset.config.kinds[place] for place in dataset.stimulus()[first])
     return Diagnosis(
         draws,
         measure_recovery(draws, truth, posterior.prior, log_q),
         sbc_ranks(draws, truth, seed=seed, more=more),
-        strata(recordings, waveforms),
+        strata(recordings, kinds),
     )
 
 
@@ -94,10 +95,11 @@ def _log_likelihoods(posterior: Posterior, recordings: Batch, draws: Draws, trut
     """Of each recording, at its draws and at its true parameters; read_off parameters as read off."""
     prior = posterior.prior
     blocks = []
-    for first in range(0, len(recordings), BLOCK):
-        rows = slice(first, first + BLOCK)
+    size = BLOCK if recordings.n_cells == len(recordings) else 1
+    for first in range(0, recordings.n_cells, size):
+        rows = slice(first, first + size)
         true = np.stack([np.asarray(getattr(truth, name))[rows] for name in draws.names], axis=-1)[:, None]
         z, _ = prior.scores(np.concatenate([draws.array[rows], true], axis=1))
-        blocks.append(prepare(recordings[rows], prior).log_likelihood(z))
+        blocks.append(prepare(recordings.of_cells(rows), prior).log_likelihood(z))
     values = np.concatenate(blocks)
     return values[:, :-1], values[:, -1]

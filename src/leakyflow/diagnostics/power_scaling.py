@@ -59,11 +59,11 @@ def prior_sensitivity(draws: Draws, recording: Recording | Batch, prior: Prior) 
         Kallioinen, Paananen, Buerkner & Vehtari (2024), Detecting and diagnosing prior and likelihood sensitivity
         with power-scaling, Statistics and Computing 34:57.
     """
-    recordings = Batch.from_list([recording]) if isinstance(recording, Recording) else recording
+    recordings = Batch.of(recording)
     values = draws.array if draws.array.ndim == 3 else draws.array[None]
-    if draws.names != prior.inferred or len(values) != len(recordings):
+    if draws.names != prior.inferred or len(values) != recordings.n_cells:
         raise LeakyflowError(
-            f"Draws must be of {', '.join(prior.inferred)} from the posteriors of {len(recordings)} recordings, got "
+            f"Draws must be of {', '.join(prior.inferred)} from the posteriors of {recordings.n_cells} recordings, got "
             f"{', '.join(draws.names)} of {len(values)}. Pass the recordings and the prior of the draws."
         )
     z, supported = prior.scores(values)
@@ -74,7 +74,7 @@ def prior_sensitivity(draws: Draws, recording: Recording | Batch, prior: Prior) 
             f"Every draw must be able to produce its recording, {bad.sum()} of {bad.size} cannot. Pass corrected or "
             "exact draws, not the network's own."
         )
-    names = recordings.names if draws.recordings is None else draws.recordings
+    names = recordings.cell_names if draws.recordings is None else draws.recordings
     parts = [
         power_scaling(v, -0.5 * own**2, log, names=draws.names)
         for v, own, log in zip(values, z, log_likelihood, strict=True)

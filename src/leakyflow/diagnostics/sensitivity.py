@@ -14,10 +14,17 @@ from leakyflow.seeds import evaluation_seed
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.dataset import make_dataset
 from leakyflow.simulator.distributions import LogNormal, TruncatedNormal, Uniform
+from leakyflow.simulator.protocols import Protocol
 from leakyflow.simulator.simulate import n_refractory
-from leakyflow.simulator.stimulus_prior import ChirpPrior, OrnsteinUhlenbeckPrior, RampPrior, StimulusPrior
+from leakyflow.simulator.stimulus_prior import (
+    ChirpPrior,
+    OrnsteinUhlenbeckPrior,
+    RampPrior,
+    SinusoidPrior,
+    StimulusPrior,
+)
 
-__all__ = ["OTHER_STIMULI", "dt_sensitivity", "stimulus_sensitivity"]
+__all__ = ["OTHER_PROTOCOLS", "OTHER_STIMULI", "dt_sensitivity", "stimulus_sensitivity"]
 
 # Protocols that the preset `standard` is not trained on, of currents as strong.
 HOLDING = TruncatedNormal(mean=0.0, sd=12.0, low=-30.0, high=30.0)
@@ -40,6 +47,23 @@ OTHER_STIMULI: Mapping[str, StimulusPrior] = MappingProxyType(
         ),
     }
 )
+# A protocol that the preset `cell` is not trained on, of currents as strong.
+OTHER_PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
+    {
+        "sinusoids": Protocol(
+            name="sinusoids",
+            n_sweeps=(1, 8),
+            vary="mean",
+            first=Uniform(low=-0.2, high=0.8),
+            last=Uniform(low=0.8, high=1.5),
+            stimulus=SinusoidPrior(
+                amplitude=Uniform(low=0.2, high=0.8),
+                frequency=Uniform(low=1.0, high=40.0),
+                onset_fraction=Uniform(low=0.1, high=0.4),
+            ),
+        )
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +75,7 @@ class _Simulator:
 
 def stimulus_sensitivity(
     posterior: Posterior,
-    stimuli: Mapping[str, StimulusPrior] = OTHER_STIMULI,
+    stimuli: Mapping[str, StimulusPrior | Protocol] | None = None,
     *,
     n: int = 100,
     n_draws: int = 500,
@@ -64,7 +88,8 @@ def stimulus_sensitivity(
 
     Args:
         posterior: Of a trained network.
-        stimuli: Priors of the stimuli to try, with a name for each.
+        stimuli: Priors of the stimuli to try, with a name for each, or protocols where the network takes cells;
+            `OTHER_STIMULI` or `OTHER_PROTOCOLS` when None.
         n: Recordings of each.
         n_draws: Draws per recording.
         seed: Of everything random.
@@ -78,17 +103,22 @@ def stimulus_sensitivity(
         >>> list(found.recordings.condition.unique())
         ['training', 'ramp', 'chirp', 'OU noise']
     """
-    if not stimuli or "training" in stimuli:
+    usual: Mapping[str, StimulusPrior | Protocol] = OTHER_STIMULI
+    if posterior.network.takes_cells:
+        usual = OTHER_PROTOCOLS
+    others = usual if stimuli is None else stimuli
+    if not others or "training" in others:
         raise LeakyflowError(
             "`stimuli` must hold at least one stimulus prior, none of them called `training`, which is what the "
-            f"network's own are; got {', '.join(stimuli) or 'none'}."
+            f"network's own are; got {', '.join(others) or 'none'}."
         )
     own = posterior.network.simulator
-    families = {"training": own.stimuli} | {name: (prior,) for name, prior in stimuli.items()}
+    which = "protocols" if own.protocols else "stimuli"
+    families = {"training": getattr(own, which)} | {name: (prior,) for name, prior in others.items()}
 
     def conditions() -> Iterator[tuple[str, Batch, Parameters]]:
         for name, family in families.items():
-            simulator = _Simulator(simulator=replace(own, stimuli=family))
+            simulator = _Simulator(simulator=replace(own, **{which: family}))
             dataset = make_dataset(simulator, n, seed=evaluation_seed(seed, "stimuli"))
             yield name, dataset.recordings(), dataset.parameters()
 
@@ -135,8 +165,9 @@ def dt_sensitivity(
         yield f"dt = {dt:g} ms", dataset.recordings(), dataset.parameters()
         dataset = make_dataset(_Simulator(simulator=replace(own, dt=dt / finer)), n, seed=evaluation_seed(seed, "dt"))
         recordings, truth = dataset.recordings(), dataset.parameters()
-        n_ref = n_refractory(truth.t_ref, dt)
+        n_ref = n_refractory(dataset.sweep_parameters().t_ref, dt)
         coarse = [coarser(fine, finer, n_ref=int(held)) for fine, held in zip(recordings, n_ref, strict=True)]
-        yield f"{dt / finer:g} ms, sampled", Batch.from_list(coarse), truth
+        sampled = replace(Batch.from_list(coarse), cell=recordings.cell, cell_names=recordings.cell_names)
+        yield f"{dt / finer:g} ms, sampled", sampled, truth
 
     return measure_conditions(posterior, conditions(), n_draws=n_draws, seed=seed)

@@ -42,15 +42,16 @@ class Part(NamedTuple):
     title: str
     work: Callable[[Subject], list[Check]]
     held_out: bool = True  # whether it takes all held-out simulations
+    of_cells: bool = True  # whether it can be asked of cells of many sweeps
 
 
 PARTS = (
     Part("convergence", "Convergence of training", parts.convergence, held_out=False),
     Part("amortized", "Calibration and recovery of the network's own draws", partial(parts.held_out, correct=False)),
     Part("corrected", "Calibration and recovery of corrected draws", partial(parts.held_out, correct=True)),
-    Part("predictive", "Posterior predictive checks", parts.predictive, held_out=False),
-    Part("typicality", "False alarms of the verdict on typicality", parts.typicality),
-    Part("contraction", "Contraction with more data", parts.contraction, held_out=False),
+    Part("predictive", "Posterior predictive checks", parts.predictive, held_out=False, of_cells=False),
+    Part("typicality", "False alarms of the verdict on typicality", parts.typicality, of_cells=False),
+    Part("contraction", "Contraction with more data", parts.contraction, held_out=False, of_cells=False),
     Part("sensitivity", "Sensitivity to stimuli, dt and the prior", parts.sensitivity, held_out=False),
 )
 
@@ -71,7 +72,9 @@ class Suite(Subject):
     @property
     def parts(self) -> list[Part]:
         """What is to be done, cheapest first."""
-        found = [part for part in PARTS if part.name != "corrected" or has_likelihood(self.config.simulator.prior)]
+        simulator = self.config.simulator
+        found = [part for part in PARTS if part.name != "corrected" or has_likelihood(simulator.prior)]
+        found = [part for part in found if part.of_cells or not simulator.protocols]
         return [part for part in found if not self.only or part.name in self.only]
 
     def finished(self) -> dict[str, list[Check]]:

@@ -38,6 +38,8 @@ def check_cell(
     """
     from leakyflow.diagnostics.typicality import Verdict, typicality_of
 
+    if posterior.network.takes_cells:
+        return None, f"single sweeps are held against simulations of such, and `{posterior.name}` knows whole cells"
     fits = fitting(posterior, cell)
     if not fits:
         shortest, longest = posterior.duration

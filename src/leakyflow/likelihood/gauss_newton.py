@@ -23,7 +23,7 @@ __all__ = ["find_mode", "scored_modes", "slopes"]
 
 # Sweeps that are stepped side by side, at most; fewer are padded to the next smaller number, each of which is compiled.
 SIZES = (64, 16, 1)
-MOST_STEPS = 20
+MOST_STEPS = 30
 # Of log density: where a step promises less, the mode is found.
 LEAST_GAIN = 1e-2
 # Scores by which directions differ.
@@ -43,12 +43,15 @@ class _Climb(NamedTuple):
     curvature: Float64[np.ndarray, "cell param param"]
 
 
-def find_mode(target: Scanned, rng: np.random.Generator) -> Laplace | None:
+def find_mode(
+    target: Scanned, rng: np.random.Generator, near: Float64[np.ndarray, "start param"] | None = None
+) -> Laplace | None:
     """Search the mode of one cell's posterior, from the target's guess and from the best of some draws of the prior.
 
     Args:
         target: Of one cell.
         rng: Of the draws.
+        near: Prior scores where it may be, too.
 
     Returns:
         The best of the modes found; None where the density is 0 at all beginnings.
@@ -56,14 +59,21 @@ def find_mode(target: Scanned, rng: np.random.Generator) -> Laplace | None:
     guess = target.guess()[0]
     drawn = rng.standard_normal((N_DRAWN, len(guess)))
     starts = np.concatenate([guess[None], 0.3 * drawn[: N_DRAWN // 2] + guess, drawn[N_DRAWN // 2 :]])
-    values = target.log_joint(starts[None])[0]
-    order = np.argsort(-values)
-    best = order[np.isfinite(values[order])][:N_BEGUN]
+    best = _best(target, starts, N_BEGUN)
+    if near is not None and len(near):
+        best = np.concatenate([best, _best(target, near[:N_DRAWN], 1)])
     if not len(best):
         return None
-    modes = scored_modes(_repeated(target, starts[best]))
+    modes = scored_modes(_repeated(target, best))
     i = int(modes.log_density.argmax())
     return Laplace(modes.centre[i], modes.covariance[i], float(modes.log_density[i]))
+
+
+def _best(target: Scanned, z: Float64[np.ndarray, "start param"], n: int) -> Float64[np.ndarray, "some param"]:
+    """Those of the highest density, as far as it is not 0."""
+    values = target.log_joint(z[None])[0]
+    order = np.argsort(-values)
+    return z[order[np.isfinite(values[order])][:n]]
 
 
 def _repeated(target: Scanned, starts: Float64[np.ndarray, "start param"]) -> Scanned:
@@ -84,9 +94,7 @@ def scored_modes(target: Scanned) -> Modes:
     best = _scored(target, np.arange(n_cells), target.start)
     damping, active = np.full(n_cells, DAMPING), np.arange(n_cells)
     for _ in range(MOST_STEPS):
-        _, _, slope, curvature = (x[active] for x in best)
-        to_gain = 0.5 * np.einsum("ni,ni->n", slope, _solved(curvature, slope))
-        active = active[(to_gain > LEAST_GAIN) & (damping[active] < MOST_DAMPED)]
+        active = active[(_to_gain(best)[active] > LEAST_GAIN) & (damping[active] < MOST_DAMPED)]
         if not len(active):
             break
         z, value, slope, curvature = (x[active] for x in best)
@@ -98,7 +106,12 @@ def scored_modes(target: Scanned) -> Modes:
         for kept, new in zip(best, tried, strict=True):
             kept[active[better]] = new[better]
         damping[active] *= np.where(better, SUCCESS, FAILURE)
-    return Modes(best.z, np.linalg.inv(best.curvature), best.value)
+    return Modes(best.z, np.linalg.inv(best.curvature), best.value, _to_gain(best))
+
+
+def _to_gain(at: _Climb) -> Float64[np.ndarray, " cell"]:
+    """Log density that a step without damping would gain of a normal distribution."""
+    return 0.5 * np.einsum("ni,ni->n", at.slope, _solved(at.curvature, at.slope))
 
 
 def slopes(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float64, Int
+from jaxtyping import Array, Bool, Float64, Int
 
 from leakyflow.likelihood.scan import Trace, trace_of
 from leakyflow.likelihood.target import score_of
@@ -93,7 +93,7 @@ def _noiseless(p: Parameters, trace: Trace) -> Array:
 
 def _regressed(
     recordings: Batch,
-    rows: list[Int[np.ndarray, " row"]],
+    rows: list[Int[np.ndarray, " _"]],
     trace: Trace,
     instrument: Float64[np.ndarray, "time dataset"],
 ) -> Passive:
@@ -137,19 +137,50 @@ def _moments(
 def guess(recordings: Batch, prior: Prior, passive: Passive) -> Float64[np.ndarray, "cell param"]:
     """Prior scores near which the posterior of each cell may be, for a search to begin with."""
     first = np.searchsorted(recordings.cell, np.arange(recordings.n_cells))
-    guesses = {name: value[first] for name, value in passive._asdict().items()} | {"V_th": _threshold(recordings)}
+    guesses = {name: value[first] for name, value in passive._asdict().items()}
+    guesses |= _threshold(recordings, passive) | _released(recordings, passive)
+    guesses["membrane_noise"] = _unexplained(recordings, passive)
     out = np.zeros((recordings.n_cells, prior.n_inferred))
     for axis, (name, distribution) in enumerate(prior.distributions.items()):
         if name in guesses:
-            out[:, axis] = np.clip(score_of(distribution, guesses[name]), -3.0, 3.0)
+            score = np.clip(score_of(distribution, guesses[name]), -3.0, 3.0)
+            out[:, axis] = np.where(np.isnan(guesses[name]), 0.0, score)
     return out
 
 
-def _threshold(recordings: Batch) -> Float64[np.ndarray, " cell"]:
-    """Mean voltage of each cell before its spikes; without any, a little above all that it survived."""
+def _threshold(recordings: Batch, passive: Passive) -> dict[str, Float64[np.ndarray, " cell"]]:
+    """Mean and SD of each cell's voltages before its spikes; without any, a little above all that it survived."""
     before = np.roll(recordings.spikes & recordings.valid, -1, axis=1)
-    n = recordings.per_cell(before.sum(1).astype(np.float64))
-    total = recordings.per_cell(np.where(before, recordings.V.astype(np.float64), 0.0).sum(1))
+    V = recordings.V - passive.R_s[:, None] * recordings.I.astype(np.float64)
+    n, mean, sd = _moments_of(recordings, before, V)
     highest = np.full(recordings.n_cells, -np.inf)
     np.maximum.at(highest, recordings.cell, np.where(recordings.free, recordings.V, -np.inf).max(1))
-    return np.where(n > 0, total / np.maximum(n, 1.0), highest + 3.0)
+    return {"V_th": np.where(n > 0, mean, highest + 3.0), "threshold_noise": np.where(n > 1, sd, np.nan)}
+
+
+def _released(recordings: Batch, passive: Passive) -> dict[str, Float64[np.ndarray, " cell"]]:
+    """Mean and SD of the voltages at which spikes release each cell; of fewer than two, nothing."""
+    V = recordings.V - passive.R_s[:, None] * recordings.I.astype(np.float64)
+    n, mean, sd = _moments_of(recordings, recordings.spikes & recordings.valid, V)
+    return {"V_reset": np.where(n > 1, mean, np.nan), "reset_noise": np.where(n > 1, sd, np.nan)}
+
+
+def _moments_of(
+    recordings: Batch, at: Bool[np.ndarray, "dataset time"], V: Float64[np.ndarray, "dataset time"]
+) -> tuple[Float64[np.ndarray, " cell"], Float64[np.ndarray, " cell"], Float64[np.ndarray, " cell"]]:
+    """Number, mean and SD of some of each cell's voltages; the last two mean nothing where there are none."""
+    n = recordings.per_cell(at.sum(1).astype(np.float64))
+    own = np.where(at, V - ORIGIN, 0.0)
+    mean, square = (recordings.per_cell(x.sum(1)) / np.maximum(n, 1.0) for x in (own, own**2))
+    return n, mean + ORIGIN, np.sqrt(np.maximum(square - mean**2, 0.0))
+
+
+def _unexplained(recordings: Batch, passive: Passive) -> Float64[np.ndarray, " cell"]:
+    """Size of white noise, in mV/sqrt(ms), that leaves what the membrane does not explain from step to step."""
+    dt, I = recordings.dt, recordings.I.astype(np.float64)
+    tau, V_rest, C, R_s = (value[:, None] for value in passive)
+    V = recordings.V - R_s * I
+    left = np.diff(V) - dt * ((V_rest - V[:, :-1]) / tau + I[:, :-1] / C)
+    free = recordings.free[:, :-1] & recordings.free[:, 1:]
+    n, _, sd = _moments_of(recordings, free, left + ORIGIN)
+    return np.where(n > 1, sd / np.sqrt(dt), np.nan)

@@ -39,6 +39,7 @@ class Modes(NamedTuple):
     centre: Float64[np.ndarray, "row param"]
     covariance: Float64[np.ndarray, "row param param"]
     log_density: Float64[np.ndarray, " row"]
+    to_gain: Float64[np.ndarray, " row"] | float = 0.0  # of log density, that a step more would promise
 
 
 def climb(

@@ -140,7 +140,10 @@ def reference_posterior(recording: Recording | Cell, prior: Prior, *, n_draws: i
 
 
 def around_the_mode(
-    target: Scanned, n_draws: int, seed: np.random.SeedSequence
+    target: Scanned,
+    n_draws: int,
+    seed: np.random.SeedSequence,
+    near: Float64[np.ndarray, "start param"] | None = None,
 ) -> tuple[Float64[np.ndarray, "draw param"], dict[str, Any]] | None:
     """Adaptive importance sampling from the mode, and sequential Monte Carlo where it does not settle.
 
@@ -148,12 +151,13 @@ def around_the_mode(
         target: Of one cell.
         n_draws: Draws.
         seed: Of everything random.
+        near: Prior scores where the mode may be.
 
     Returns:
         Prior scores and diagnostics; None where no neuron within the prior could have produced the cell.
     """
     rng = np.random.default_rng(seed)
-    mode = find_mode(target, rng)
+    mode = find_mode(target, rng, near)
     if mode is None:
         return None
     z, weights, proposal = adaptive_importance(target, mode, n_effective=min(n_draws, MOST_EFFECTIVE), rng=rng)

@@ -109,7 +109,7 @@ def corrected(
 
     if isinstance(target, Scanned):
         for i in missed:
-            more, row = _searched(target.one(i), n_draws, seeds[i])
+            more, row = _searched(target.one(i), z[i][finite[i]], n_draws, seeds[i])
             rows[i] |= row
             out[i] = out[i] if more is None else more
         return out, rows
@@ -151,7 +151,7 @@ def checked(
         if found["efficiency"] >= LEAST_EFFICIENCY and finite[i].all():
             row |= {"reliable": True, "ess": float(z.shape[1])}
         else:
-            more, searched = _searched(target.one(i), z.shape[1], seeds[i])
+            more, searched = _searched(target.one(i), z[i][finite[i]], z.shape[1], seeds[i])
             row |= searched
             out[i] = _finite_draws(z[i], finite[i], z.shape[1]) if more is None else more
         rows.append(row)
@@ -168,12 +168,12 @@ def _weighed(
 
 
 def _searched(
-    target: Scanned, n_draws: int, seed: np.random.SeedSequence
+    target: Scanned, z: Float64[np.ndarray, "amortized param"], n_draws: int, seed: np.random.SeedSequence
 ) -> tuple[Float64[np.ndarray, "draw param"] | None, dict[str, Any]]:
-    """Draws around the mode, where the network missed the posterior and a scan is too dear for many particles."""
+    """Draws around the mode, searched from the network's draws, too: a scan is too dear for many particles."""
     from leakyflow.likelihood.reference import around_the_mode
 
-    found = around_the_mode(target, n_draws, seed)
+    found = around_the_mode(target, n_draws, seed, z)
     if found is None:
         note = "no neuron within the prior could have produced this recording: its likelihood is 0 everywhere"
         return None, {"reliable": False, "note": note}

@@ -49,6 +49,8 @@ __all__ = [
 N_NEWTON = 30
 # A likelihood that is not log-concave can leave the Hessian flat or worse; half the prior's precision is the floor.
 LEAST_PRECISION = 0.5
+# Of log density: where a step of the search promises more, it did not arrive.
+NOT_ARRIVED = 10.0
 # Beyond this a normal distribution function rounds to 0 or 1.
 LARGEST_SCORE = 7.0
 # Draws that give the mean and covariance under the prior of what least squares fits.
@@ -110,11 +112,17 @@ def laplace_coordinates(prior: Prior, sufficient: Sufficient) -> LocalCoordinate
 
 
 def scanned_coordinates(target: Scanned) -> LocalCoordinates:
-    """The local coordinates of a Laplace approximation, found by scoring on the scan over the samples."""
+    """The local coordinates of a Laplace approximation, found by scoring on the scan over the samples.
+
+    Where the search for the mode did not arrive, those that know nothing.
+    """
     modes = scored_modes(target)
+    arrived = np.asarray(modes.to_gain) < NOT_ARRIVED
     variance, axes = np.linalg.eigh(modes.covariance)
     root = np.einsum("nij,nj,nkj->nik", axes, np.sqrt(np.maximum(variance, 1e-12)), axes)
-    return prior_coordinates(*modes.centre.shape)._replace(centre=modes.centre, root=root)
+    blank = prior_coordinates(*modes.centre.shape)
+    centre = np.where(arrived[:, None], modes.centre, blank.centre)
+    return blank._replace(centre=centre, root=np.where(arrived[:, None, None], root, blank.root))
 
 
 def to_local(

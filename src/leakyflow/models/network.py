@@ -19,9 +19,10 @@ from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.prepare import has_likelihood
 from leakyflow.likelihood.regression import regression_is_exact
 from leakyflow.likelihood.scanned import Scanned
-from leakyflow.likelihood.sufficient import Sufficient, compress
+from leakyflow.likelihood.sufficient import compress
 from leakyflow.likelihood.target import Target
 from leakyflow.models.backend import bf, blank_weights, seeded
+from leakyflow.models.cell_statistics import cell_statistics
 from leakyflow.models.config import NetworkConfig
 from leakyflow.models.flow import build_flow
 from leakyflow.models.local import (
@@ -63,7 +64,8 @@ class Network:
         seed: Of the initial weights; None leaves them 0, for `load_weights` to replace.
 
     Raises:
-        LeakyflowError: If it is to standardize by the data, and the prior has no noise.
+        LeakyflowError: If it is to standardize by the data, and the prior has no noise, or to read the raw trace of
+            cells.
     """
 
     def __init__(self, config: NetworkConfig, simulator: SimulatorConfig, *, seed: int | None) -> None:
@@ -71,6 +73,12 @@ class Network:
             raise LeakyflowError(
                 "Standardization by the data needs a likelihood, and so some noise, got a prior without any. Set "
                 'standardize = "prior" for this prior, or give it `membrane_noise`.'
+            )
+        if config.summary.trace and simulator.protocols:
+            raise LeakyflowError(
+                "Cells of many sweeps are summarized by statistics, got a network that reads the raw trace. Set "
+                'variant = "statistics" in [network.summary].',
+                argument="variant",
             )
         self.config = config
         self.simulator = simulator
@@ -88,48 +96,56 @@ class Network:
         """Inferred parameters."""
         return self.simulator.prior.inferred
 
+    @property
+    def takes_cells(self) -> bool:
+        """Whether it was trained on cells of any number of sweeps; else it takes single sweeps."""
+        return bool(self.simulator.protocols)
+
     def features(self, recordings: Batch) -> Features:
-        """Statistics and local coordinates of recordings, which need not be of the longest duration."""
+        """Statistics and local coordinates of recordings or cells, which need not be of the longest duration."""
         prior = self.simulator.prior
         if self._scans:
             target = Scanned.of(recordings, prior)
             local = scanned_coordinates(target)
             known = self._as_simulated(recordings, local)
-            arrays = self._arrays(known, compress(known), local, target.read_off)
-            return Features(local, target, arrays, known)
-        sufficient = compress(recordings)
+            return Features(local, target, self._arrays(known, local, target.read_off), known)
         if self.config.standardize == "prior":
-            local = prior_coordinates(len(recordings), prior.n_inferred)
+            local = prior_coordinates(recordings.n_cells, prior.n_inferred)
         else:
-            local = laplace_coordinates(prior, sufficient)
-        return Features(local, None, self._arrays(recordings, sufficient, local, {}), recordings)
+            local = laplace_coordinates(prior, compress(recordings))
+        return Features(local, None, self._arrays(recordings, local, {}), recordings)
 
     def _as_simulated(self, recordings: Batch, local: LocalCoordinates) -> Batch:
         """The current through the electrode as it is on the grid, by the series resistance of the mode."""
         if recordings.I_electrode is None or "R_s" not in self.names:
             return recordings
         R_s = self.simulator.prior.natural(local.centre)[:, self.names.index("R_s")]
-        return recordings.on_grid(R_s)
+        return recordings.on_grid(R_s[recordings.cell])
 
     @property
     def _scans(self) -> bool:
-        """Whether the coordinates come from a scan over the samples."""
-        return self.config.standardize == "data" and not regression_is_exact(self.simulator.prior)
+        """Whether the coordinates come from a scan over the samples; the regression knows single sweeps."""
+        needed = self.takes_cells or not regression_is_exact(self.simulator.prior)
+        return self.config.standardize == "data" and needed
 
     def _arrays(
         self,
         recordings: Batch,
-        sufficient: Sufficient,
         local: LocalCoordinates,
-        read_off: Mapping[str, Float64[np.ndarray, " dataset"]],
+        read_off: Mapping[str, Float64[np.ndarray, " sweep"]],
     ) -> dict[str, Float32[np.ndarray, "dataset feature"]]:
         arrays = {"local": coordinate_features(local)}
         if read_off:
-            noises = noise_features(self.simulator.prior, read_off)
+            noises = noise_features(self.simulator.prior, recordings.cell_means(read_off))
             arrays["local"] = np.concatenate([arrays["local"], noises], axis=1)
         if self.config.summary.statistics:
-            arrays["statistics"] = summary_statistics(recordings, sufficient)
+            arrays["statistics"] = self._statistics(recordings)
         return {name: value.astype(np.float32) for name, value in arrays.items()}
+
+    def _statistics(self, recordings: Batch) -> Float64[np.ndarray, "dataset statistic"]:
+        if self.takes_cells:
+            return cell_statistics(recordings)
+        return summary_statistics(recordings, compress(recordings))
 
     def inputs(self, features: Features, recordings: Batch | None = None) -> dict[str, Float32[np.ndarray, "..."]]:
         """Inputs of the summary network; the recordings are needed where it reads the raw trace."""
@@ -244,7 +260,7 @@ class Network:
         entries = {name: entry.read_off for name, entry in prior.root.items() if isinstance(entry, ReadOff)}
         medians = {name: np.array([float(entry.from_unconstrained(0.0))]) for name, entry in entries.items()}
         local = prior_coordinates(1, prior.n_inferred)
-        return Features(local, None, self._arrays(blank, compress(blank), local, medians), blank)
+        return Features(local, None, self._arrays(blank, local, medians), blank)
 
     def _shapes(self) -> dict:
         """Shapes of one recording's inputs, found by summarizing one."""

@@ -18,6 +18,7 @@ from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
 from leakyflow.likelihood.reference import reference_posterior
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.sufficient import compress
+from leakyflow.models.cell_statistics import CELL_STATISTICS, cell_statistics
 from leakyflow.models.correction import as_amortized, checked, corrected, defensive, n_amortized
 from leakyflow.models.local import from_local, to_local
 from leakyflow.models.network import Features, Network
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Posterior"]
 
-# Recordings summarized together, and rows (recordings x draws) sent through the flow together.
+# Sweeps summarized together, and rows (recordings x draws) sent through the flow together.
 BLOCK = 256
 ROWS = 2**14
 
 
 class Posterior:
-    """q(theta | recording), for every recording from the shortest to the longest it was trained on.
+    """q(theta | recording), for every recording from the shortest to the longest it was trained on, or for cells.
 
     Made by `load_posterior` or `train`.
 
@@ -98,8 +99,8 @@ class Posterior:
 
         Args:
             recording: One, or many; thousands are worked through in bounded memory. A cell of several sweeps is
-                inferred from all of them by the likelihood, as by `reference_posterior`, and so is one recording that
-                is shorter or longer than the network knows.
+                inferred from all of them: by a network that was trained on cells, else by the likelihood alone, as by
+                `reference_posterior`, and so is one recording that is shorter or longer than the network knows.
             n_draws: Draws per recording.
             seed: The same seed gives the same draws; recording i has a stream of its own.
             correct: "auto" corrects where the prior has some noise, and hence a likelihood, True insists on it, and
@@ -131,20 +132,21 @@ class Posterior:
         exact = has_exact_likelihood(self.prior) if correct == "auto" else bool(correct)
         n_own = n_amortized(n_draws) if exact else n_draws
         single, batch = isinstance(recording, Recording | Cell), _as_batch(recording)
-        if batch.n_cells < len(batch) or (single and correct is not False and self._searches(batch)):
+        if not self.network.takes_cells and self._searches(batch, alone=single and correct is not False):
             return self._of_cells(batch, single, n_draws=n_draws, seed=seed, correct=correct)
         recordings, _ = self.as_recordings(batch)
-        z = np.empty((len(recordings), n_draws, len(self.names)))
+        names = recordings.cell_names
+        z = np.empty((len(names), n_draws, len(self.names)))
         rows: list[dict] = []
         read_off: list[Mapping[str, np.ndarray]] = []
-        for block, _, features, summary in self.blocks(recordings, progress=progress):
+        for block, own, features, summary in self.blocks(recordings, progress=progress):
             indices = range(block.start, block.stop)
             rngs = (np.random.default_rng(stream(seed, "draws", i)) for i in indices)
             noise = np.stack([rng.standard_normal((n_own, len(self.names))) for rng in rngs])
             latent, log_spread = defensive(noise) if exact else (noise, None)
             w, log_q = self._in_rows(self.network.from_latent, latent, summary)
             z_own, log_det = from_local(features.local, w)
-            own, target = recordings[block], features.target
+            target = features.target
             if log_spread is not None:
                 target = target or prepare(own, self.prior)
                 seeds = [stream(seed, "correction", i) for i in indices]
@@ -158,19 +160,22 @@ class Posterior:
                 z[block] = z_own
                 note = "the prior has no noise, and so no likelihood" if correct == "auto" else ""
                 rows += [as_amortized(note) for _ in indices]
-            read_off.append(target.read_off if target else read_off_parameters(own, self.prior))
+            read_off.append(own.cell_means(target.read_off if target else read_off_parameters(own, self.prior)))
         values = self.prior.natural(z)
-        self._check_finite(values, recordings)
-        diagnostics = pd.DataFrame(rows, index=pd.Index(recordings.names, name="recording"))
+        self._check_finite(values, names)
+        diagnostics = pd.DataFrame(rows, index=pd.Index(names, name="recording"))
         joined = {name: np.concatenate([part[name] for part in read_off]) for name in (read_off[0] if read_off else ())}
-        draws = Draws(self.names, values, recordings.names, source=self.name, diagnostics=diagnostics, dt=self.dt)
+        draws = Draws(self.names, values, names, source=self.name, diagnostics=diagnostics, dt=self.dt)
         C = draws["C"].mean(-1) if "C" in self.names else self.prior.known["C"]
         draws = replace(draws, given=self.prior.known | with_capacitance(joined, C))
         return draws.of(0) if single else draws
 
-    def _searches(self, batch: Batch) -> bool:
-        """Whether a sweep is shorter or longer than the network knows, and there is a likelihood to search with."""
-        return has_likelihood(self.prior) and abs(batch.dt - self.dt) < 1e-9 and bool(self._unknown(batch).any())
+    def _searches(self, batch: Batch, *, alone: bool) -> bool:
+        """Whether a network of single sweeps is given cells, or one sweep that is shorter or longer than it knows."""
+        if batch.n_cells < len(batch):
+            return True
+        known = abs(batch.dt - self.dt) < 1e-9 and has_likelihood(self.prior)
+        return alone and known and bool(self._unknown(batch).any())
 
     def _unknown(self, batch: Batch) -> Bool[np.ndarray, " dataset"]:
         """Which sweeps are shorter or longer than those of the simulations."""
@@ -222,7 +227,7 @@ class Posterior:
 
     def log_prob(
         self,
-        recording: Recording | Sequence[Recording] | Batch,
+        recording: Recording | Cell | Sequence[Recording | Cell] | Batch,
         parameters: Parameters | Mapping[str, np.ndarray],
     ) -> Float64[np.ndarray, "*dataset draw"]:
         """Log density of the network's own posterior, in the parameters' units.
@@ -242,7 +247,7 @@ class Posterior:
             ValueError: If the shape is another, or a recording does not suit the network.
         """
         recordings, single = self.as_recordings(recording)
-        theta, shape = self._values(parameters, len(recordings), single)
+        theta, shape = self._values(parameters, recordings.n_cells, single)
         log_q = np.empty(theta.shape[:-1])
         for rows, _, features, summary in self.blocks(recordings):
             log_q[rows] = self._log_prob_block(theta[rows], features, summary)
@@ -250,7 +255,7 @@ class Posterior:
 
     def corrected_log_prob(
         self,
-        recording: Recording | Sequence[Recording] | Batch,
+        recording: Recording | Cell | Sequence[Recording | Cell] | Batch,
         parameters: Parameters | Mapping[str, np.ndarray],
         draws: Draws,
     ) -> Float64[np.ndarray, "*dataset draw"]:
@@ -271,8 +276,8 @@ class Posterior:
             ValueError: If the draws are of other recordings, or an evidence is not known.
         """
         recordings, single = self.as_recordings(recording)
-        theta, shape = self._values(parameters, len(recordings), single)
-        evidence = _log_evidence(draws, recordings.names)
+        theta, shape = self._values(parameters, recordings.n_cells, single)
+        evidence = _log_evidence(draws, recordings.cell_names)
         z, supported = self.prior.scores(theta)
         log_joint = prepare(recordings, self.prior).log_joint(np.where(supported[..., None], z, 0.0))
         log_p = log_joint - evidence[:, None] - np.where(supported, self.prior.log_det_jacobian(z), 0.0)
@@ -304,27 +309,36 @@ class Posterior:
         return np.where(supported, log_q + log_det, -np.inf)
 
     def summary_features(
-        self, recording: Recording | Sequence[Recording] | Batch
+        self, recording: Recording | Cell | Sequence[Recording | Cell] | Batch
     ) -> Float32[np.ndarray, "dataset feature"]:
         """What the summary network makes of recordings; one row for each."""
         recordings, _ = self.as_recordings(recording)
         return np.concatenate([summary for *_, summary in self.blocks(recordings)])
 
-    def statistics(self, recording: Recording | Sequence[Recording] | Batch) -> pd.DataFrame:
-        """Named summary statistics of recordings; one row for each (see `models.statistics.STATISTICS`)."""
+    def statistics(self, recording: Recording | Cell | Sequence[Recording | Cell] | Batch) -> pd.DataFrame:
+        """Named summary statistics of recordings, or of cells; one row for each.
+
+        They are `models.statistics.STATISTICS`, or, where the network takes cells, those of
+        `models.cell_statistics.CELL_STATISTICS`, which are pooled over sweeps.
+        """
         recordings, _ = self.as_recordings(recording)
+        index = pd.Index(recordings.cell_names, name="recording")
+        if self.network.takes_cells:
+            return pd.DataFrame(cell_statistics(recordings), columns=list(CELL_STATISTICS), index=index)
         values = summary_statistics(recordings, compress(recordings))
-        return pd.DataFrame(values, columns=list(STATISTICS), index=pd.Index(recordings.names, name="recording"))
+        return pd.DataFrame(values, columns=list(STATISTICS), index=index)
 
     def as_recordings(self, recording: Recording | Cell | Sequence[Recording | Cell] | Batch) -> tuple[Batch, bool]:
-        """Single sweeps in one form, and whether it was a single one.
+        """What the network takes in one form, and whether it was a single one.
+
+        A network of cells takes any number of sweeps of any length, for its features are sums over samples; others take
+        single sweeps of the lengths that they know.
 
         Raises:
-            LeakyflowError: If one has another sampling interval or length than the network knows, or is a cell of
-                several sweeps.
+            LeakyflowError: If one has another sampling interval than the network knows, or is not what it takes.
         """
         single, recordings = isinstance(recording, Recording | Cell), _as_batch(recording)
-        if recordings.n_cells < len(recordings):
+        if recordings.n_cells < len(recordings) and not self.network.takes_cells:
             raise LeakyflowError(
                 f"The network `{self.name}` takes single sweeps, got {recordings.n_cells} cells of {len(recordings)} "
                 "sweeps together. Pass one sweep of each; `sample` takes whole cells."
@@ -334,7 +348,7 @@ class Posterior:
                 f"The network `{self.name}` takes recordings at dt={self.dt:g} ms, got dt={recordings.dt:g} ms. "
                 f"Read the file with dt={self.dt:g}."
             )
-        bad = self._unknown(recordings)
+        bad = self._unknown(recordings) & (not self.network.takes_cells)
         if bad.any():
             (shortest, longest), first = self.duration, bad.argmax()
             raise LeakyflowError(
@@ -349,11 +363,12 @@ class Posterior:
     def blocks(
         self, recordings: Batch, *, progress: bool = False
     ) -> Iterator[tuple[slice, Batch, Features, np.ndarray]]:
-        """Go through recordings in bounded memory: their places, themselves, their features and summaries."""
-        starts = range(0, len(recordings), BLOCK)
-        for first in track(starts, "sampling", disable=not progress, transient=True):
-            rows = slice(first, min(first + BLOCK, len(recordings)))
-            block = recordings[rows].padded_to(self.network.simulator.n_time)  # one compiled shape
+        """Go through recordings or cells in bounded memory: their places, themselves, their features and summaries."""
+        spans = _spans(recordings)
+        for rows in track(spans, "sampling", disable=not progress, transient=True):
+            block = recordings.of_cells(rows)
+            if not self.network.takes_cells:
+                block = block.padded_to(self.network.simulator.n_time)  # one compiled shape
             features = self.network.features(block)
             summary = self.network.summarize(self.network.inputs(features, features.recordings))
             yield rows, features.recordings, features, summary
@@ -373,15 +388,26 @@ class Posterior:
 
         return keras.tree.map_structure(joined, *parts)
 
-    def _check_finite(self, values: np.ndarray, recordings: Batch) -> None:
+    def _check_finite(self, values: np.ndarray, names: tuple[str, ...]) -> None:
         bad = ~np.isfinite(values).all(axis=(1, 2))
         if bad.any():
             first = bad.argmax()
             raise LeakyflowError(
                 f"The network `{self.name}` gave draws that are not finite for {bad.sum()} of {bad.size} recordings "
-                f"(first: {recordings.names[first] or first}). They are far from everything it was trained on; check "
+                f"(first: {names[first] or first}). They are far from everything it was trained on; check "
                 "units, window and spikes, or train a network with a wider prior."
             )
+
+
+def _spans(recordings: Batch) -> list[slice]:
+    """Cells that are summarized together: of at most `BLOCK` sweeps, or one that has more."""
+    ends, spans, first = np.cumsum(np.bincount(recordings.cell, minlength=recordings.n_cells)), [], 0
+    while first < len(ends):
+        before = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + BLOCK, side="right")))
+        spans.append(slice(first, last))
+        first = last
+    return spans
 
 
 def _as_batch(recording: Recording | Cell | Sequence[Recording | Cell] | Batch) -> Batch:

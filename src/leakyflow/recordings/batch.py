@@ -1,6 +1,6 @@
 """Many recordings side by side: the one place where traces are padded, cut and joined."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -177,6 +177,11 @@ class Batch:
         more = self.when_measured(self.I) - self.when_measured(self.I_electrode)
         V = self.V + (R_s[:, None] * more).astype(np.float32)
         return replace(self, V=V, I_electrode=None)
+
+    def cell_means(self, values: Mapping[str, Float[np.ndarray, " dataset"]]) -> dict[str, Float[np.ndarray, " cell"]]:
+        """Means over the sweeps of each cell, of each of some values."""
+        n_sweeps = self.per_cell(np.ones(len(self)))
+        return {name: self.per_cell(value) / n_sweeps for name, value in values.items()}
 
     def padded_to(self, n_time: int) -> "Batch":
         """The same recordings with at least n_time samples of room."""

@@ -32,10 +32,9 @@ def card(folder: Path) -> str:
         ValueError: If what was measured is of other weights, or by other formulas than today's.
     """
     config, record = load_config(folder / CONFIG), read_record(folder)
-    shortest, longest = config.simulator.duration
     return f"""# `{config.name}`
 
-Takes recordings of {shortest:g} to {longest:g} ms at dt {config.simulator.dt:g} ms; infers
+Takes {_taken(config)} at dt {config.simulator.dt:g} ms; infers
 {", ".join(f"`{name}`" for name in config.simulator.prior.inferred)}.
 
 ## When not to use it
@@ -52,11 +51,22 @@ Takes recordings of {shortest:g} to {longest:g} ms at dt {config.simulator.dt:g}
 """
 
 
+def _taken(config: Config) -> str:
+    """Of what, and on which of it the network was trained."""
+    shortest, longest = config.simulator.duration
+    if not config.simulator.protocols:
+        return f"recordings of {shortest:g} to {longest:g} ms"
+    n_sweeps = [n for protocol in config.simulator.protocols for n in protocol.n_sweeps]
+    trained = f"trained on {min(n_sweeps)} to {max(n_sweeps)} of {shortest:g} to {longest:g} ms"
+    return f"cells of any number of sweeps ({trained})"
+
+
 def _made(folder: Path, config: Config, record: Record) -> str:
     history, held_out = read_history(folder), record["held_out"]
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     priors = "\n".join(f"- `{name}`: {_said(entry)}" for name, entry in config.simulator.prior.root.items())
     error = held_out["sd"] / held_out["n"] ** 0.5
+    what = "cells" if config.simulator.protocols else "recordings"
     return f"""```bash
 leakyflow train --config {config.name} --out runs/{config.name}
 ```
@@ -66,7 +76,7 @@ leakyflow train --config {config.name} --out runs/{config.name}
 settings {record["config"]}, with {versions}.
 All settings are in `{CONFIG}`, the losses in `history.csv`.
 
-The mean negative log density of the true normal scores of {held_out["n"]:,.0f} held-out recordings is
+The mean negative log density of the true normal scores of {held_out["n"]:,.0f} held-out {what} is
 {held_out["nll"]:.3f} nats (standard error {error:.3f}).
 
 {priors}"""

@@ -142,6 +142,20 @@ def predictor() -> str:
     return table(["neuron", "spikes", "error of the log likelihood, nats", "standard error"], rows)
 
 
+def acquisition() -> str:
+    """Neurons of the model, sampled as laboratories do, written and read back."""
+    found = results("acquisition")["lif"]
+    names = list(next(iter(found.values()))["holds90"])
+    head = ["sampled at", "read", "typical", *(f"`{name}`" for name in names)]
+    rows = []
+    for dt in sorted(found, key=float, reverse=True):
+        row = found[dt]
+        n = row["n"] - len(row["refused"])
+        shares = [row["typical"], *(row["holds90"][name] for name in names)]
+        rows.append([f"{1 / float(dt):g} kHz", f"{n} of {row['n']}", *(f"{100 * share:.0f} %" for share in shares)])
+    return table(head, rows)
+
+
 def one_cell() -> str:
     """Single sweeps of a cell, and all."""
     rows = []
@@ -173,6 +187,7 @@ TABLES: dict[str, Callable[[], str]] = {
         for place, name in enumerate(results("ablation"))
     },
     **{f"cell {name}": lambda place=place: of_cell(place) for place, name in enumerate(results("real_cells"))},
+    "acquisition": acquisition,
     "backends": lambda: printed("backends", 0),
     "cold": cold,
     "from nothing": from_nothing,

@@ -27,7 +27,8 @@ def infer(path: Path, settings, judge, *, seed: int) -> Found:
         os.kill(os.getpid(), 9)
     values = np.random.default_rng(seed).uniform(10.0, 20.0, (settings.n_draws, 1))
     row = {"cell": path.stem, "n_sweeps": 1, "n_spikes": np.int64(3), "p_typical": 0.2, "typical": True}
-    row |= {"verdict": "Typical.", "k_hat": np.nan, "tau_mean": float(values.mean()), "tau_sd": float(values.std())}
+    row |= {"kind": "exact", "eps_V": 0.9, "spikes_missed": 0.1, "coverage": 0.9, "verdict": "Typical."}
+    row |= {"k_hat": np.nan, "tau_mean": float(values.mean()), "tau_sd": float(values.std())}
     return Found(row, Draws(("tau",), values, source="fake", dt=0.2), f"<svg><title>{path.stem}</title></svg>\n")
 
 

@@ -1,7 +1,9 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -9,12 +11,16 @@ from leakyflow.batches import batch as module
 from leakyflow.batches.batch import batch, begin, recordings_in, run
 from leakyflow.batches.collect import collect
 from leakyflow.batches.manifest import Manifest
+from leakyflow.batches.one import Judge, infer_file
 from leakyflow.batches.settings import Settings
 from leakyflow.batches.shard import is_done, place
+from leakyflow.cli.cells import inferred
+from leakyflow.diagnostics.typicality import typicality_of
 from leakyflow.errors import LeakyflowError
 from leakyflow.files import HOST
 from leakyflow.likelihood.read_draws import read_draws
 from leakyflow.recordings.files.saved import save_recording
+from leakyflow.recordings.read_cell import read_cell
 from leakyflow.simulator.simulate import simulate
 from leakyflow.simulator.stimuli import square
 from tests.batches import faked
@@ -211,9 +217,26 @@ def test_real_files_are_inferred_as_by_the_posterior(simulated, tiny_run, tmp_pa
     assert table["status"].tolist() == ["ok", "ok", "failed"]
     assert (table["n_spikes"][:2] > 0).all()
     assert table["tau_sd"][:2].gt(0.0).all()
-    assert table["verdict"][0]
+    assert table["verdict"].str.contains("Does it predict").tolist()[:2] == [True, True]
     assert table["method"][0] in ("importance", "SMC", "search")
     assert Manifest.load(tmp_path / "out").network_hash
+
+
+def test_a_file_gives_in_a_batch_what_the_command_infer_gives(real_recordings, tiny_run):
+    posterior, file = tiny_run.posterior, real_recordings / "steps_171116sh_0018.abf"
+    settings = Settings(sweeps=(0, 1, 3, 5), start=100.0, stop=400.0, n_draws=200)
+    found = infer_file(file, settings, Judge(posterior, typicality_of(posterior)), seed=3)
+    cell = read_cell(file, settings.sweeps, dt=posterior.dt, start=100.0, stop=400.0)
+    verdict = inferred(posterior, cell, [2], n_draws=200, seed=3, correct="auto")
+    assert found.row["verdict"] == str(verdict)
+    assert (found.row["n_sweeps"], found.row["n_held_out"], found.row["predicted"]) == (4, 1, "kept back")
+    assert found.row["eps_V"] == verdict.prediction.eps_V
+    np.testing.assert_array_equal(found.draws.array, verdict.draws.array)
+    table = verdict.summary(posterior.prior, seed=3)
+    assert found.row["tau_q95"] == table.loc["tau", "q95"]
+    assert "tau_between" in found.row
+    other = infer_file(file, replace(settings, hold_out=(5,)), Judge(posterior, typicality_of(posterior)), seed=3)
+    assert other.row["eps_V"] != verdict.prediction.eps_V
 
 
 @pytest.mark.slow

@@ -29,7 +29,8 @@ def manifest():
 
 def table(**changes) -> pd.DataFrame:
     good = {"file": "a<b.abf", "status": "ok", "error": "", "n_sweeps": 1, "n_spikes": 5, "p_typical": 0.02}
-    good |= {"verdict": "Atypical.", "k_hat": 0.4, "tau_mean": 17.0, "tau_sd": 1.0}
+    good |= {"kind": "adequate", "eps_V": 0.91, "spikes_missed": 0.125, "coverage": 0.9}
+    good |= {"verdict": 'Does it predict? "Yes."', "k_hat": 0.4, "tau_mean": 17.0, "tau_sd": 1.0}
     good |= {"draws": "shards/00000/a.nc", "picture": "shards/00000/a.svg"}
     bad = {"file": "c.abf", "status": "failed", "error": "It is <empty>."}
     return pd.DataFrame([good | changes, bad]).convert_dtypes()
@@ -53,6 +54,7 @@ def test_a_page_shows_each_cell_with_its_picture_and_opens_without_a_network(man
     assert found.rows == 3
     assert "2 of 2 cells" in text
     assert "1 ok, 1 failed" in text
+    assert '<td title="Does it predict? &quot;Yes.&quot;">adequate</td><td data-value="0.91">0.91</td>' in text
     assert "17 <small>± 1</small>" in text
     assert "{{" not in text
     assert "http" not in text

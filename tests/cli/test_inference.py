@@ -154,7 +154,9 @@ def test_infer_takes_all_sweeps_of_a_file_as_one_cell(real_recordings, tiny_run)
     assert Path(f"{stem}.png").stat().st_size > 50_000
 
 
-@pytest.mark.parametrize(("hold_out", "words"), [("7", "got '7'"), ("0,1", "must leave a sweep"), ("x", "got 'x'")])
+@pytest.mark.parametrize(
+    ("hold_out", "words"), [("7", "(0, 1), got 7"), ("0,1", "must leave a sweep"), ("x", "got 'x'")]
+)
 def test_sweeps_that_cannot_be_kept_back_are_named(real_recordings, hold_out, words):
     file = real_recordings / "steps_171116sh_0018.abf"
     result = leakyflow_(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -27,6 +28,7 @@ def batch(
     out: str | Path,
     network: str | Path = "lif",
     sweeps: Sequence[int] | None = None,
+    hold_out: Sequence[int] | Literal["auto"] = "auto",
     start: float | None = None,
     stop: float | None = None,
     channel: int | str | None = None,
@@ -57,7 +59,9 @@ def batch(
         out: Folder for the results: `cells.parquet` and `cells.csv` (a row for each cell), `index.html` to look at, and
             draws (NetCDF) and a picture (SVG) of each in `shards/`.
         network: Folder of a run, or name of a network that ships.
-        sweeps: Numbers of the sweeps of each file; None takes all that hold current clamp.
+        sweeps: Numbers of the sweeps of each file; None takes all that hold current clamp, as one cell.
+        hold_out: Numbers of the sweeps of each file that are kept back and predicted; "auto" keeps back one in five,
+            where there are at least four.
         start: Beginning of the window in each sweep, in ms.
         stop: End of the window in each sweep, in ms.
         channel: As in `read_recording`.
@@ -81,8 +85,10 @@ def batch(
 
     Returns:
         A row for each file, or for each of the one shard: `file`, `status` ("ok", "failed", "late" or "died"), `error`,
-        `cell`, `n_sweeps`, `n_spikes`, `p_typical` and `verdict` (of the least typical sweep), `method`, `k_hat`, and
-        mean, SD and 90 % interval of each parameter (`tau_mean`, `tau_sd`, `tau_q05`, `tau_q95`).
+        `cell`, `n_sweeps`, `n_held_out`, `n_spikes`; what the posterior is worth, as `Adequacy` says it (`kind`,
+        `verdict` in words, `eps_V`, `spikes_missed`, `coverage`, `p_typical`); `method`, `k_hat`, and mean, SD and 90 %
+        interval of each parameter (`tau_mean`, `tau_sd`, `tau_q05`, `tau_q95`), of several sweeps with the SD between
+        them (`tau_between`).
 
     Raises:
         FileNotFoundError: If there is no such folder, or no such network.
@@ -102,6 +108,7 @@ def batch(
     """
     settings = Settings(
         sweeps=None if sweeps is None else tuple(sweeps),
+        hold_out="auto" if hold_out == "auto" else tuple(hold_out),
         n_draws=n_draws,
         seed=seed,
         correct=correct,

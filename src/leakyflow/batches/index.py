@@ -12,7 +12,12 @@ from leakyflow.neuron.parameters import UNITS
 
 __all__ = ["page"]
 
-HEAD = ("", "file", "status", "sweeps", "spikes", "typical (p)", "k-hat")
+HEAD = (
+    *("", "file", "status", "sweeps", "spikes", "on the whole", "eps_V", "spikes missed", "in the band"),
+    *("typical (p)", "k-hat"),
+)
+SAID = {"exact": "the model", "adequate": "adequate", "vague": "little to predict", "wrong": "wrong"}
+SCORES = {"eps_V": ".2f", "spikes_missed": ".2f", "coverage": ".2f", "p_typical": ".2g", "k_hat": ".2f"}
 TEMPLATE = Path(__file__).with_name("index.html")
 
 
@@ -42,18 +47,18 @@ def _cells(row: Mapping[Any, Any], names: list[str]) -> Iterator[str]:
     file = html.escape(str(row["file"]))
     if row["status"] != "ok":
         yield f"<td></td><td>{file}</td><td>{html.escape(row['status'])}</td>"
-        yield f'<td data-value="" colspan={4 + len(names)}>{html.escape(row["error"])}</td>'
+        yield f'<td data-value="" colspan={len(HEAD) - 3 + len(names)}>{html.escape(row["error"])}</td>'
         return
     yield f'<td><img loading="lazy" src="{html.escape(row["picture"])}" alt=""></td>'
     yield f'<td><a href="{html.escape(row["draws"])}">{file}</a></td><td>ok</td>'
     yield _number(row["n_sweeps"], "d") + _number(row["n_spikes"], "d")
-    yield _number(row["p_typical"], ".2g", title=str(row["verdict"])) + _number(row["k_hat"], ".2f")
+    yield f'<td title="{html.escape(str(row["verdict"]))}">{SAID[row["kind"]]}</td>'
+    yield from (_number(row[name], form) for name, form in SCORES.items())
     for name in names:
         mean, sd = row[f"{name}_mean"], row[f"{name}_sd"]
         yield f"<td data-value={mean:.8g}>{mean:.4g} <small>± {sd:.2g}</small></td>"
 
 
-def _number(value: Any, form: str, *, title: str = "") -> str:
+def _number(value: Any, form: str) -> str:
     shown = "" if pd.isna(value) else format(int(value) if form == "d" else float(value), form)
-    told = f' title="{html.escape(title)}"' if title else ""
-    return f'<td data-value="{"" if pd.isna(value) else value}"{told}>{shown}</td>'
+    return f'<td data-value="{"" if pd.isna(value) else value}">{shown}</td>'

@@ -2,18 +2,20 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from leakyflow.batches.picture import picture
 from leakyflow.batches.settings import Settings
+from leakyflow.diagnostics.adequacy import Adequacy, adequacy_of
+from leakyflow.diagnostics.hold_out import places_of
 from leakyflow.diagnostics.typicality import Typicality, typicality_of
-from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws
 from leakyflow.models.posterior import Posterior
 from leakyflow.recordings.cell import Cell
-from leakyflow.recordings.read_cell import read_cell
+from leakyflow.recordings.read_cell import numbers_of, read_cell
+from leakyflow.simulator.prior import Prior
 from leakyflow.training.run import load_posterior
 
 __all__ = ["Found", "Judge", "infer_file", "judge"]
@@ -47,7 +49,7 @@ def judge(network: str, network_hash: str) -> Judge:
 
 
 def infer_file(path: Path, settings: Settings, judge: Judge, *, seed: int) -> Found:
-    """Read a cell from a file, and infer its neuron.
+    """Read a cell from a file, infer its neuron, and say what that is worth, as `leakyflow infer` does.
 
     Args:
         path: The file.
@@ -60,41 +62,58 @@ def infer_file(path: Path, settings: Settings, judge: Judge, *, seed: int) -> Fo
     """
     posterior = judge.posterior
     cell = read_cell(path, settings.sweeps, dt=posterior.dt, **settings.reading)
-    subject = cell[0] if len(cell) == 1 else cell
-    correct: bool | Literal["auto"] = "auto" if settings.correct else False
-    draws = posterior.sample(subject, n_draws=settings.n_draws, seed=seed, correct=correct)
-    row = _of_cell(cell) | _verdict(cell, judge.typicality) | _of_draws(draws)
-    return Found(row, draws, picture(cell))
+    verdict = adequacy_of(
+        posterior,
+        cell,
+        hold_out=places_of(settings.hold_out, numbers_of(cell, settings.sweeps)),
+        correct="auto" if settings.correct else False,
+        typicality=judge.typicality,
+        n_draws=settings.n_draws,
+        seed=seed,
+    )
+    row = _of_cell(verdict, cell) | _of_verdict(verdict) | _of_draws(verdict, posterior.prior, seed)
+    return Found(row, verdict.draws, picture(cell))
 
 
-def _of_cell(cell: Cell) -> dict[str, Any]:
-    findings = [str(finding) for part in (cell.findings, *(sweep.findings for sweep in cell)) for finding in part]
+def _of_cell(verdict: Adequacy, cell: Cell) -> dict[str, Any]:
+    left_out = [f"Sweep {number}: {' '.join(reason.split())}" for number, reason in verdict.left_out.items()]
     return {
         "cell": cell.name,
         "n_sweeps": len(cell),
+        "n_held_out": len(cell) - len(verdict.used),
         "n_spikes": cell.n_spikes,
         "duration_ms": cell.duration,
         "V_first_mV": float(np.mean([sweep.V[0] for sweep in cell])),
-        "findings": " ".join(dict.fromkeys(findings)),
+        "findings": " ".join(verdict.findings),
+        "left_out": " ".join(left_out),
     }
 
 
-def _verdict(cell: Cell, typicality: Typicality) -> dict[str, Any]:
-    """Of the sweep that is least like simulations."""
-    try:
-        verdicts = [typicality.check(sweep) for sweep in cell]
-    except LeakyflowError as error:
-        return {"typical": None, "p_typical": None, "verdict": f"Not judged. {error}"}
-    least = min(verdicts, key=lambda verdict: verdict.p)
-    return {"typical": least.typical, "p_typical": least.p, "verdict": least.note}
+def _of_verdict(verdict: Adequacy) -> dict[str, Any]:
+    """The four questions, in numbers and in words."""
+    prediction, typical = verdict.prediction, verdict.typical
+    return {
+        "kind": verdict.kind,
+        "verdict": str(verdict),
+        "predicted": prediction.how,
+        "eps_V": prediction.eps_V,
+        "spikes_missed": prediction.spikes_missed,
+        "latency_error_ms": prediction.latency_error,
+        "coverage": prediction.coverage,
+        "conflicts": " ".join(conflict.name for conflict in verdict.conflicts),
+        "lacks": " ".join(lack.name for lack in verdict.lacks),
+        "typical": None if typical is None else typical.typical,
+        "p_typical": None if typical is None else typical.p,
+    }
 
 
-def _of_draws(draws: Draws) -> dict[str, Any]:
+def _of_draws(verdict: Adequacy, prior: Prior, seed: int) -> dict[str, Any]:
     """How the draws were made, and mean, SD and 90 % interval of each parameter, in its unit."""
-    table, row = draws.summary(), {}
+    draws, row = verdict.draws, {}
     if draws.diagnostics is not None:
         first = draws.diagnostics.iloc[0]
         row = {name: first.get(name) for name in ("method", "reliable", "k_hat", "ess", "log_evidence", "note")}
+    table = verdict.summary(prior, seed=seed)
     for name, values in table.iterrows():
         row |= {f"{name}_{column}": float(values[column]) for column in table.columns if column != "unit"}
     return row

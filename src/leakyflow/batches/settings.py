@@ -1,7 +1,7 @@
 """What is done with each file of a batch."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
@@ -21,6 +21,7 @@ class Settings:
 
     Attributes:
         sweeps: Numbers of the sweeps of each file; None takes all that hold current clamp.
+        hold_out: Numbers of the sweeps of each file that are kept back and predicted; "auto" chooses.
         n_draws: Posterior draws of each cell.
         seed: Of the draws.
         correct: Whether draws are corrected by the likelihood.
@@ -31,6 +32,7 @@ class Settings:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     sweeps: tuple[int, ...] | None = None
+    hold_out: tuple[int, ...] | Literal["auto"] = "auto"
     n_draws: int = 1000
     seed: int = 0
     correct: bool = True

@@ -74,9 +74,10 @@ def inferred(
     from leakyflow.diagnostics.typicality_of_cells import fitting
 
     used, _ = parted(cell, held)
-    draws = posterior.sample(used[0] if len(used) == 1 else used, n_draws=n_draws, seed=seed, correct=correct)
     typicality = load_typicality(posterior) if fitting(posterior, used) else None
-    return adequacy_of(posterior, cell, hold_out=held, draws=draws, typicality=typicality, seed=seed)
+    return adequacy_of(
+        posterior, cell, hold_out=held, correct=correct, typicality=typicality, n_draws=n_draws, seed=seed
+    )
 
 
 def show_inferred(verdict: "Adequacy", prior: "Prior", *, seed: int) -> None:
@@ -85,11 +86,12 @@ def show_inferred(verdict: "Adequacy", prior: "Prior", *, seed: int) -> None:
 
     draws = verdict.draws
     assert draws.diagnostics is not None
+    table = verdict.summary(prior, seed=seed)
     if len(verdict.used) > 1:
-        out.print(cell_table(verdict.spread.summary(draws, prior, seed=seed)))
+        out.print(cell_table(table))
         out.print("SD: exact, of this model. Between: SD between sweeps (?: too few tell), in the interval, too.")
     else:
-        out.print(posterior_table(draws.summary(), None))
+        out.print(posterior_table(table, None))
     show(about_draws(draws.diagnostics.iloc[0].to_dict()))
     for answer in verdict.answers():
         show(answer)

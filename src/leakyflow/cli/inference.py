@@ -15,6 +15,7 @@ from leakyflow.cli.options import (
     ColumnsOption,
     CurrentOption,
     FileArgument,
+    HoldOutOption,
     IntervalOption,
     SeedOption,
     StepOption,
@@ -25,7 +26,7 @@ from leakyflow.cli.options import (
 )
 from leakyflow.cli.posteriors import channels
 from leakyflow.cli.tables import said_of_all, sweeps_table
-from leakyflow.cli.window import Layout, Window, held_places, read_asked
+from leakyflow.cli.window import Layout, Window, read_asked, said_hold_out
 from leakyflow.errors import LeakyflowError
 from leakyflow.files import filling
 
@@ -51,10 +52,7 @@ def infer(
         typer.Option(help="Number of a sweep, from 0; repeat for more, which are one cell.  \\[default: all]"),
     ] = None,
     each: Annotated[bool, typer.Option("--each", help="Infer each sweep by itself, not all as one cell.")] = False,
-    hold_out: Annotated[
-        str,
-        typer.Option(metavar="SWEEPS", help="Numbers of sweeps that are kept back and predicted (5,9), none, or auto."),
-    ] = "auto",
+    hold_out: HoldOutOption = "auto",
     channel: ChannelOption = None,
     current: CurrentOption = None,
     columns: ColumnsOption = None,
@@ -83,21 +81,23 @@ def infer(
 
     All sweeps are one cell, but for some that are kept back and predicted, where there are at least four.
     """
+    from leakyflow.diagnostics.hold_out import places_of
     from leakyflow.recordings.sweeps import list_sweeps
     from leakyflow.training.run import load_posterior
 
+    kept_back = said_hold_out(hold_out)
     layout = Layout(channel=channel, current=current, columns=columns, units=units, dt_file=dt_file, step=step)
     window = Window(
         **asdict(layout), start=start, stop=stop, t_ref=t_ref, spike_slope=spike_slope, spike_height=spike_height
     )
     # Before the network, which takes seconds to load: what is wrong with the file is said at once.
     described = list_sweeps(file, **asdict(layout))
-    asked = read_asked(file, sweep, window, len(described), each=each)
-    held = [held_places(hold_out, one.numbers) for one in asked]
+    asked = read_asked(file, sweep, window, each=each)
+    held = [places_of(kept_back, one.numbers) for one in asked]
     refuse_others(folder, [one.name for one in asked], file)
     posterior = load_posterior(network)
     if any(one.cell.dt != posterior.dt for one in asked):
-        asked = read_asked(file, sweep, window, len(described), each=each, dt=posterior.dt)
+        asked = read_asked(file, sweep, window, each=each, dt=posterior.dt)
     correct: bool | Literal["auto"] = False if amortized else "auto"
     given = asdict(window) | {"network": network, "draws": draws, "amortized": amortized, "seed": seed}
     given["dt"] = given.pop("dt_file")  # the option is named so

@@ -14,6 +14,7 @@ from leakyflow.cli.options import (
     ChannelOption,
     ColumnsOption,
     CurrentOption,
+    HoldOutOption,
     IntervalOption,
     SeedOption,
     StepOption,
@@ -21,6 +22,7 @@ from leakyflow.cli.options import (
     examples,
     group,
 )
+from leakyflow.cli.window import said_hold_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +50,7 @@ def batch(
         list[int] | None,
         typer.Option(help="Number of a sweep of each file; repeat for more.  \\[default: all of current clamp]"),
     ] = None,
+    hold_out: HoldOutOption = "auto",
     channel: ChannelOption = None,
     current: CurrentOption = None,
     columns: ColumnsOption = None,
@@ -79,6 +82,7 @@ def batch(
 
     settings = Settings(
         sweeps=tuple(sweep) if sweep else None,
+        hold_out=said_hold_out(hold_out),
         n_draws=draws,
         seed=seed,
         correct=not amortized,

@@ -13,6 +13,7 @@ __all__ = [
     "ConfigOption",
     "CurrentOption",
     "FileArgument",
+    "HoldOutOption",
     "IntervalOption",
     "SeedOption",
     "StepOption",
@@ -25,6 +26,9 @@ __all__ = [
 ConfigOption = Annotated[str, typer.Option("--config", "-c", help="A preset's name or a TOML file.")]
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same result.")]
 FileArgument = Annotated[Path, typer.Argument(help="ABF, NWB, Igor, a table, MATLAB and more; told apart by content.")]
+HoldOutOption = Annotated[
+    str, typer.Option(metavar="SWEEPS", help="Numbers of sweeps that are kept back and predicted (5,9), none, or auto.")
+]
 ChannelOption = Annotated[
     str | None, typer.Option(help="Voltage channel, electrode or column, where the file has several.")
 ]

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from leakyflow.errors import LeakyflowError
 
 if TYPE_CHECKING:
     from leakyflow.recordings.cell import Cell
 
-__all__ = ["Asked", "Layout", "Window", "held_places", "read_asked"]
+__all__ = ["Asked", "Layout", "Window", "read_asked", "said_hold_out"]
 
 MOST_NAMED = 4  # sweeps in the name of a file
 
@@ -59,7 +59,7 @@ class Asked(NamedTuple):
 
 
 def read_asked(
-    file: Path, sweeps: list[int] | None, window: Window, n_sweeps: int, *, each: bool, dt: float | None = None
+    file: Path, sweeps: list[int] | None, window: Window, *, each: bool, dt: float | None = None
 ) -> list[Asked]:
     """All sweeps of the file, or those that are named, as one cell, or each as one.
 
@@ -67,16 +67,15 @@ def read_asked(
         file: To read.
         sweeps: Numbers that are named; None for all.
         window: Of each.
-        n_sweeps: That the file has.
         each: Whether each sweep is a cell of its own.
         dt: Sampling interval of the recordings, in ms.
     """
     from leakyflow.recordings.cell import Cell
-    from leakyflow.recordings.read_cell import read_cell
+    from leakyflow.recordings.read_cell import numbers_of, read_cell
 
     named = None if sweeps is None else list(dict.fromkeys(sweeps))
     cell = read_cell(file, named, dt=dt, **asdict(window))
-    numbers = [number for number in named or range(n_sweeps) if number not in cell.left_out]
+    numbers = numbers_of(cell, named)
     if not each:
         return [Asked(cell, numbers, window.name(file, named))]
     left_out = {number: reason for number, reason in cell.left_out.items() if named is not None}
@@ -85,35 +84,26 @@ def read_asked(
     return [Asked(Cell([sweep]), [k], window.name(file, [k])) for k, sweep in zip(numbers, cell, strict=True)]
 
 
-def held_places(hold_out: str, numbers: Sequence[int]) -> list[int]:
-    """Places in the cell of the sweeps that are kept back.
+def said_hold_out(hold_out: str) -> tuple[int, ...] | Literal["auto"]:
+    """Numbers of the sweeps that are kept back, none where it is empty, or "auto".
 
     Args:
         hold_out: Numbers of sweeps in the file, separated by commas, "none" or "auto".
-        numbers: In the file, of the sweeps of the cell.
 
     Raises:
-        LeakyflowError: If it says something else, or names a sweep that is not read.
+        LeakyflowError: If it says something else.
 
     Example:
-        >>> held_places("5,3", [3, 4, 5]), held_places("none", [3, 4, 5]), held_places("auto", list(range(17)))
-        ([2, 0], [], [2, 8, 14])
+        >>> said_hold_out("5, 3"), said_hold_out("none"), said_hold_out("auto")
+        ((5, 3), (), 'auto')
     """
-    from leakyflow.diagnostics.hold_out import kept_back
-
-    if hold_out in ("auto", "none"):
-        return kept_back(len(numbers)) if hold_out == "auto" else []
-    said = [word.strip() for word in hold_out.split(",")]
-    wrong = [word for word in said if not word.isdecimal() or int(word) not in numbers]
+    if hold_out == "auto":
+        return "auto"
+    said = [] if hold_out == "none" else [word.strip() for word in hold_out.split(",")]
+    wrong = [word for word in said if not word.isdecimal()]
     if wrong:
         raise LeakyflowError(
-            f"`hold_out` must be auto, none, or numbers of sweeps that are read ({', '.join(map(str, numbers))}), "
-            f"separated by commas, got {wrong[0]!r}.",
+            f"`hold_out` must be auto, none, or numbers of sweeps, separated by commas, got {wrong[0]!r}.",
             argument="hold_out",
         )
-    if len(set(said)) == len(numbers):
-        raise LeakyflowError(
-            f"`hold_out` must leave a sweep to infer from, got all {len(numbers)}. Keep fewer back.",
-            argument="hold_out",
-        )
-    return [list(numbers).index(int(word)) for word in said]
+    return tuple(int(word) for word in said)

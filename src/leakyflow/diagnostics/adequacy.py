@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import pandas as pd
+
 from leakyflow.diagnostics.conflict import Conflict, prior_conflicts
 from leakyflow.diagnostics.hold_out import HoldOut, kept_back, parted
 from leakyflow.diagnostics.prediction.lacks import Lack, lacks_of
@@ -19,6 +21,7 @@ from leakyflow.likelihood.draws import Draws
 from leakyflow.models.posterior import Posterior
 from leakyflow.recordings.cell import Cell, as_cell
 from leakyflow.recordings.recording import Recording
+from leakyflow.simulator.prior import Prior
 
 if TYPE_CHECKING:
     from leakyflow.diagnostics.wording import Answer
@@ -83,6 +86,15 @@ class Adequacy:
 
         return answers_of(self)
 
+    def summary(self, prior: Prior, *, seed: int = 0) -> pd.DataFrame:
+        """The table of its posterior: of several sweeps with the spread between them, as in `Spread.summary`.
+
+        Args:
+            prior: Of the draws.
+            seed: Of what is added to widen them.
+        """
+        return self.spread.summary(self.draws, prior, seed=seed) if len(self.used) > 1 else self.draws.summary()
+
     def __str__(self) -> str:
         return "\n".join(str(answer) for answer in self.answers())
 
@@ -93,6 +105,7 @@ def adequacy_of(
     *,
     hold_out: HoldOut = "auto",
     draws: Draws | None = None,
+    correct: bool | Literal["auto"] = "auto",
     typicality: Typicality | None = None,
     n_draws: int = 1000,
     seed: int = 0,
@@ -105,6 +118,7 @@ def adequacy_of(
         hold_out: Places of the sweeps, from 0, that are kept back; "auto" keeps back one in five, where there are at
             least four.
         draws: From the posterior of the sweeps that are not kept back, where they were drawn before.
+        correct: As in `Posterior.sample`.
         typicality: Of the network, where it was loaded before.
         n_draws: Posterior draws.
         seed: Of everything random.
@@ -124,7 +138,8 @@ def adequacy_of(
     held = kept_back(len(whole)) if hold_out == "auto" else hold_out
     used, _ = parted(whole, held)
     if draws is None:
-        draws = posterior.sample(used[0] if len(used) == 1 else used, n_draws=n_draws, seed=seed)
+        subject = used[0] if len(used) == 1 else used
+        draws = posterior.sample(subject, n_draws=n_draws, seed=seed, correct=correct)
     prediction = measure_prediction(draws, posterior.prior, whole, held, seed=seed)
     typical, untold = check_cell(posterior, used, typicality)
     return Adequacy(

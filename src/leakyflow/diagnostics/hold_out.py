@@ -6,7 +6,7 @@ from typing import Literal
 from leakyflow.errors import LeakyflowError
 from leakyflow.recordings.cell import Cell
 
-__all__ = ["HoldOut", "kept_back", "parted"]
+__all__ = ["HoldOut", "kept_back", "parted", "places_of"]
 
 HoldOut = Sequence[int] | Literal["auto"]
 
@@ -31,6 +31,37 @@ def kept_back(n_sweeps: int) -> list[int]:
         return []
     n = max(1, n_sweeps // ONE_IN)
     return [int((i + 0.5) * n_sweeps / n) for i in range(n)]
+
+
+def places_of(hold_out: HoldOut, numbers: Sequence[int]) -> list[int]:
+    """Places in a cell of the sweeps that are kept back.
+
+    Args:
+        hold_out: Their numbers in the file, of which there may be none; "auto" for those that are kept back where
+            nobody says which.
+        numbers: In the file, of the sweeps of the cell.
+
+    Raises:
+        LeakyflowError: If it names a sweep that is not read, or leaves none.
+
+    Example:
+        >>> places_of([5, 3], [3, 4, 5]), places_of([], [3, 4, 5]), places_of("auto", range(17))
+        ([2, 0], [], [2, 8, 14])
+    """
+    if hold_out == "auto":
+        return kept_back(len(numbers))
+    wrong = [number for number in hold_out if number not in numbers]
+    if wrong:
+        raise LeakyflowError(
+            f"`hold_out` must name sweeps that are read ({', '.join(map(str, numbers))}), got {wrong[0]}.",
+            argument="hold_out",
+        )
+    if len(set(hold_out)) == len(numbers):
+        raise LeakyflowError(
+            f"`hold_out` must leave a sweep to infer from, got all {len(numbers)}. Keep fewer back.",
+            argument="hold_out",
+        )
+    return [list(numbers).index(number) for number in dict.fromkeys(hold_out)]
 
 
 def parted(cell: Cell, hold_out: HoldOut) -> tuple[Cell, Cell | None]:

@@ -15,7 +15,7 @@ from leakyflow.recordings.read import check_sweep, read_sweep
 from leakyflow.recordings.reading import Reading
 from leakyflow.recordings.recording import Recording
 
-__all__ = ["read_cell"]
+__all__ = ["numbers_of", "read_cell"]
 
 _SHOWN = 5  # reasons in an error
 
@@ -95,6 +95,17 @@ def read_cell(
     if not recordings:
         raise LeakyflowError(_nothing_left(path, left_out))
     return Cell(recordings, name=path.name, findings=tuple(drift_between(recordings)), left_out=left_out)
+
+
+def numbers_of(cell: Cell, sweeps: Sequence[int] | None) -> list[int]:
+    """Numbers in the file of the sweeps of a cell.
+
+    Args:
+        cell: As it was read.
+        sweeps: That were named to `read_cell`.
+    """
+    read = range(len(cell) + len(cell.left_out)) if sweeps is None else dict.fromkeys(sweeps)
+    return [number for number in read if number not in cell.left_out]
 
 
 def _wanted(sweeps: Sequence[int] | None, source: Source, path: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""How fast is the simulator? Against Brian2 on the same neurons, and 100,000 recordings to disk.
+"""How fast is the simulator? Against Brian2 on the same neurons, beside a dataset in memory, and 100,000 to disk.
 
 Brian2 lives in an environment of its own, with a NumPy that it supports:
 
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, default=2048)
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--recordings", type=int, default=100_000, help="for the dataset on disk; 0 leaves it out")
+    parser.add_argument("--in-memory", type=int, default=20_000, help="for the dataset in memory; 0 leaves it out")
     parser.add_argument("--folder", type=Path, help="where the dataset is written for a while; 2 GB")
     parser.add_argument("--worker", choices=("trace", "dataset"), help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
@@ -56,6 +57,8 @@ def main() -> None:
         if arguments.brian_python:
             for name, write in NEURONS.items():
                 report[name] = compare(arguments.brian_python, write, arguments.neurons, arguments.repetitions)
+        if arguments.in_memory:
+            report["dataset in memory"] = measure_in_memory(arguments.in_memory, arguments.repetitions)
         if arguments.recordings:
             report["dataset"] = measure_dataset(arguments.recordings, arguments.folder)
         RESULTS.write_text(json.dumps(report, indent=2) + "\n")
@@ -171,7 +174,7 @@ def write_all(path: Path, n: int) -> int:
 NEURONS = {"brian2": write_standard, "brian2 all mechanisms": write_all}
 
 
-def stimuli(n: int) -> np.ndarray:
+def stimuli(n: int, seed: int = 1) -> np.ndarray:
     from leakyflow.simulator.stimulus_prior import draw_stimuli
 
     simulator = standard().simulator
@@ -181,7 +184,7 @@ def stimuli(n: int) -> np.ndarray:
         n_samples=np.full(n, simulator.n_time),
         n_time=simulator.n_time,
         dt=simulator.dt,
-        seed=1,
+        seed=seed,
     )
     return I
 
@@ -204,6 +207,31 @@ def simulate_on_request(path: Path) -> None:
         wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
         spikes, last = float(traces.spikes.sum() / len(I)), float(traces.V[:, -1].std())
         print(json.dumps({"wall_s": wall, "cpu_s": cpu, "spikes": spikes, "last_V_sd": last}), flush=True)
+
+
+def measure_in_memory(n: int, repetitions: int) -> dict:
+    """What drawing, placing and keeping cost beside the simulator itself: in turns, each with all CPUs."""
+    from leakyflow.simulator.dataset import make_dataset
+    from leakyflow.simulator.simulate import simulate_traces
+
+    config = standard()
+    neurons, I, dt = config.simulator.prior.sample(n, seed=1), stimuli(n), config.simulator.dt
+    parts = {
+        "dataset": lambda seed: make_dataset(config, n, seed=seed),
+        "simulator": lambda seed: simulate_traces(neurons, I, dt, seed=seed, index=np.arange(n)),
+        "stimuli": lambda seed: stimuli(n, seed=seed),
+    }
+    runs: dict[str, list[dict]] = {name: [] for name in parts}
+    for seed in range(repetitions + 1):
+        for name, part in parts.items():
+            start, start_cpu = time.perf_counter(), time.process_time()
+            part(seed)
+            wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+            runs[name].append({"wall_s": wall, "cpu_s": cpu})
+    steps = n * config.simulator.n_time
+    best = {name: fastest(found[1:]) for name, found in runs.items()}
+    per_step = {f"{name}_{key[:-2]}_ns": 1e9 * run[key] / steps for name, run in best.items() for key in run}
+    return {"recordings": n, "duration_ms": T_MAX, **per_step}
 
 
 def measure_dataset(n: int, folder: Path | None) -> dict:

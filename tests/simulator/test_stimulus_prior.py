@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from leakyflow.errors import LeakyflowError
 from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
-from leakyflow.simulator.stimuli import square
+from leakyflow.simulator.stimuli import chirp, modulated_noise, ornstein_uhlenbeck, ramp, sinusoid, square
 from leakyflow.simulator.stimulus_prior import (
+    N_SCORES,
     ArrayPrior,
     ChirpPrior,
+    ModulatedNoisePrior,
     OrnsteinUhlenbeckPrior,
     RampPrior,
     SinusoidPrior,
@@ -29,6 +32,9 @@ PRIORS = {
     "ramp": RampPrior(start=1.0, stop=CURRENT),
     "chirp": ChirpPrior(amplitude=CURRENT, start_frequency=0.0, stop_frequency=Uniform(low=10.0, high=50.0)),
     "ornstein_uhlenbeck": OrnsteinUhlenbeckPrior(sd=Uniform(low=5.0, high=50.0), correlation_time=5.0),
+    "modulated_noise": ModulatedNoisePrior(
+        sd=CURRENT, correlation_time=3.0, modulation=Uniform(low=0.0, high=1.0), modulation_frequency=2.0
+    ),
     "array": ArrayPrior(I=ARRAY, sampling_interval=10.0, gain=Uniform(low=0.5, high=2.0)),
 }
 MIXTURE = list(PRIORS.values())
@@ -84,6 +90,44 @@ def test_a_prior_without_distributions_is_the_stimulus_itself():
     prior = SquarePrior(amplitude=200.0, onset_fraction=0.25, duration_fraction=0.5, holding=5.0)
     truth = square(amplitude=200.0, onset=50.0, duration=75.0, t_max=200.0, dt=0.2, holding=5.0)
     np.testing.assert_array_equal(draw(prior), truth.I)
+
+
+STIMULI = {
+    "square": (square, {}),
+    "sinusoid": (sinusoid, {}),
+    "ramp": (ramp, {}),
+    "chirp": (chirp, {}),
+    "ornstein_uhlenbeck": (ornstein_uhlenbeck, {"seed": 7}),
+    "modulated_noise": (modulated_noise, {"seed": 7}),
+}
+
+
+@pytest.mark.parametrize("name", STIMULI)
+def test_a_draw_is_the_stimulus_of_its_arguments_to_the_last_bit(name):
+    prior = replace(PRIORS[name], holding=Normal(mean=0.0, sd=20.0))
+    scores = np.random.default_rng(1).standard_normal((20, N_SCORES))
+    stimulus, more = STIMULI[name]
+    for arguments in prior.arguments(scores):
+        own = dict(arguments)
+        start = int(own.pop("onset_fraction") * 1000)
+        n_on = max(round(own.pop("duration_fraction") * (1000 - start)), 1)
+        truth = stimulus(**own, **more, onset=start * 0.2, duration=n_on * 0.2, t_max=200.0, dt=0.2)
+        np.testing.assert_array_equal(prior.current(arguments, 7, 1000, 0.2), truth.I)
+
+
+def test_a_frequency_that_the_grid_is_too_coarse_for_is_refused_whichever_draw_has_it():
+    prior = SinusoidPrior(amplitude=1.0, frequency=Uniform(low=10.0, high=3000.0))
+    with pytest.raises(LeakyflowError, match="half the sampling rate"):
+        draw_stimuli([prior], index=range(40), n_samples=np.full(40, 100), n_time=100, dt=0.2, seed=1)
+    slow = replace(prior, frequency=Uniform(low=10.0, high=2400.0))
+    draw_stimuli([slow], index=range(40), n_samples=np.full(40, 100), n_time=100, dt=0.2, seed=1)
+
+
+def test_a_current_beyond_single_precision_is_refused():
+    prior = ArrayPrior(I=(1.0,), sampling_interval=1e3)
+    object.__setattr__(prior, "I", (1e300,))
+    with np.errstate(over="ignore"), pytest.raises(LeakyflowError, match=r"in 1 of 1 draws \(first: draw 3\)"):
+        draw_stimuli([prior], index=[3], n_samples=np.array([10]), n_time=10, dt=0.2, seed=1)
 
 
 def test_arguments_follow_their_distributions():

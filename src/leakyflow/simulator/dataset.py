@@ -1,6 +1,7 @@
 """Datasets: neurons drawn from the prior, and what they did, in memory or streamed to disk."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,24 +251,35 @@ def _write(dataset: Dataset, parameters: Parameters, progress: bool) -> None:
 
 
 def _write_chunks(dataset: Dataset, missing: np.ndarray, parameters: Parameters, progress: bool) -> None:
-    n, size, done = dataset.header.n_rows, dataset.header.chunk, dataset._array("done")
+    n, size = dataset.header.n_rows, dataset.header.chunk
+    arrays = {name: dataset._array(name) for name in dataset.header.layout}
     starts = {chunk: chunk * size for chunk in missing.tolist()}
     simulated = _cells if dataset.header.plan is not None else _recordings
     columns = TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, disable=not progress, transient=True) as bar:
+    # One chunk is written while the next is simulated: the work in Python of either leaves a core free.
+    with Progress(*columns, disable=not progress, transient=True) as bar, ThreadPoolExecutor(1) as writer:
         task = bar.add_task("", total=n, completed=n - sum(min(size, n - start) for start in starts.values()))
+        before: Future[None] | None = None
         for chunk, start in starts.items():
             rows = slice(start, min(start + size, n))
-            _write_chunk(dataset, rows, parameters, simulated(dataset, rows, parameters))
-            done[chunk] = True
+            found = simulated(dataset, rows, parameters)
+            if before is not None:
+                before.result()  # so that no more than two are in memory
+            before = writer.submit(_write_chunk, arrays, chunk, rows, found | _columns(dataset, rows, parameters))
             bar.advance(task, rows.stop - start)
+        if before is not None:
+            before.result()
 
 
-def _write_chunk(dataset: Dataset, rows: slice, parameters: Parameters, simulated: dict[str, np.ndarray]) -> None:
+def _write_chunk(arrays: dict[str, "zarr.Array"], chunk: int, rows: slice, simulated: dict[str, np.ndarray]) -> None:
+    for name, values in simulated.items():
+        arrays[name][rows] = values
+    arrays["done"][chunk] = True
+
+
+def _columns(dataset: Dataset, rows: slice, parameters: Parameters) -> dict[str, np.ndarray]:
     names = dataset.header.parameters
-    columns = np.stack([np.asarray(getattr(parameters, name))[rows] for name in names], axis=-1)
-    for name, values in (simulated | {"parameters": columns}).items():
-        dataset._array(name)[rows] = values
+    return {"parameters": np.stack([np.asarray(getattr(parameters, name))[rows] for name in names], axis=-1)}
 
 
 def _recordings(dataset: Dataset, rows: slice, parameters: Parameters) -> dict[str, np.ndarray]:
@@ -279,9 +291,9 @@ def _recordings(dataset: Dataset, rows: slice, parameters: Parameters) -> dict[s
         config.stimuli, index=index, n_samples=n_samples, n_time=config.n_time, dt=config.dt, seed=dataset.seed
     )
     traces = simulate_traces(own, I, config.dt, seed=dataset.seed, index=index)
-    padding = np.arange(config.n_time) >= n_samples[:, None]
-    for values in traces:
-        values[padding] = 0
+    for row, n in enumerate(n_samples.tolist()):
+        for values in traces:
+            values[row, n:] = 0
     return traces._asdict() | {"I": I, "n_samples": n_samples, "stimulus": which}
 
 

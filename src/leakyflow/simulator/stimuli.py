@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
 from jaxtyping import Float, Float32
 
 from leakyflow.errors import LeakyflowError
+from leakyflow.simulator import waveforms
 from leakyflow.simulator.grid import n_steps
+from leakyflow.simulator.waveforms import HZ_TO_PER_MS
 
 __all__ = ["Stimulus", "chirp", "from_array", "modulated_noise", "ornstein_uhlenbeck", "ramp", "sinusoid", "square"]
-
-HZ_TO_PER_MS = 1e-3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -131,9 +130,9 @@ def sinusoid(
         array([   0.,  100.,    0., -100.], dtype=float32)
     """
     grid = _Grid.of(onset, duration, t_max, dt)
-    _check_frequency("frequency", frequency, dt)
-    angle = 2 * math.pi * HZ_TO_PER_MS * frequency * grid.t + phase
-    return grid.place(mean + amplitude * np.sin(angle), holding, "sinusoid")
+    check_frequency("frequency", frequency, dt)
+    waveform = waveforms.sinusoid(grid.t, mean=mean, amplitude=amplitude, frequency=frequency, phase=phase)
+    return grid.place(waveform, holding, "sinusoid")
 
 
 def ramp(
@@ -170,7 +169,7 @@ def ramp(
         array([ 0., 25., 50., 75.,  0.], dtype=float32)
     """
     grid = _Grid.of(onset, duration, t_max, dt)
-    return grid.place(start + (stop - start) * grid.t / duration, holding, "ramp")
+    return grid.place(waveforms.ramp(grid.t, start=start, stop=stop, duration=duration), holding, "ramp")
 
 
 def chirp(
@@ -218,11 +217,18 @@ def chirp(
         array([  0. ,  38.3, 100. , -38.3], dtype=float32)
     """
     grid = _Grid.of(onset, duration, t_max, dt)
-    _check_frequency("start_frequency", start_frequency, dt)
-    _check_frequency("stop_frequency", stop_frequency, dt)
-    mean_frequency = start_frequency + (stop_frequency - start_frequency) * grid.t / (2 * duration)
-    angle = 2 * math.pi * HZ_TO_PER_MS * mean_frequency * grid.t + phase
-    return grid.place(mean + amplitude * np.sin(angle), holding, "chirp")
+    check_frequency("start_frequency", start_frequency, dt)
+    check_frequency("stop_frequency", stop_frequency, dt)
+    waveform = waveforms.chirp(
+        grid.t,
+        mean=mean,
+        amplitude=amplitude,
+        start_frequency=start_frequency,
+        stop_frequency=stop_frequency,
+        phase=phase,
+        duration=duration,
+    )
+    return grid.place(waveform, holding, "chirp")
 
 
 def ornstein_uhlenbeck(
@@ -269,7 +275,9 @@ def ornstein_uhlenbeck(
         True
     """
     grid = _Grid.of(onset, duration, t_max, dt)
-    return grid.place(mean + sd * _noise(grid, sd, correlation_time, seed), holding, "noise")
+    _check_noise(sd, correlation_time)
+    waveform = waveforms.noise(grid.t, mean=mean, sd=sd, correlation_time=correlation_time, seed=seed, dt=dt)
+    return grid.place(waveform, holding, "noise")
 
 
 def modulated_noise(
@@ -321,11 +329,22 @@ def modulated_noise(
         True
     """
     grid = _Grid.of(onset, duration, t_max, dt)
-    _check_frequency("modulation_frequency", modulation_frequency, dt)
+    check_frequency("modulation_frequency", modulation_frequency, dt)
+    _check_noise(sd, correlation_time)
     if not 0 <= modulation <= 1:
         raise LeakyflowError(f"`modulation` must lie between 0 and 1, got {modulation:g}.")
-    swell = 1 + modulation * np.sin(2 * math.pi * HZ_TO_PER_MS * modulation_frequency * grid.t + phase)
-    return grid.place(mean + sd * swell * _noise(grid, sd, correlation_time, seed), holding, "modulated noise")
+    waveform = waveforms.modulated_noise(
+        grid.t,
+        mean=mean,
+        sd=sd,
+        correlation_time=correlation_time,
+        modulation=modulation,
+        modulation_frequency=modulation_frequency,
+        phase=phase,
+        seed=seed,
+        dt=dt,
+    )
+    return grid.place(waveform, holding, "modulated noise")
 
 
 def from_array(I: Sequence[float] | np.ndarray, dt: float, *, name: str = "") -> Stimulus:
@@ -388,7 +407,8 @@ class _Grid:
         return Stimulus(I=I.astype(np.float32), dt=self.dt, name=name)
 
 
-def _check_frequency(name: str, frequency: float, dt: float) -> None:
+def check_frequency(name: str, frequency: float, dt: float) -> None:
+    """Refuse one that the grid is too coarse for."""
     nyquist = 0.5 / (HZ_TO_PER_MS * dt)
     if not 0 <= frequency <= nyquist:
         raise LeakyflowError(
@@ -397,15 +417,9 @@ def _check_frequency(name: str, frequency: float, dt: float) -> None:
         )
 
 
-def _noise(grid: _Grid, sd: float, correlation_time: float, seed: int) -> Float[np.ndarray, " on"]:
-    """A stationary Ornstein-Uhlenbeck process of SD 1; `sd` is what it will be multiplied by."""
+def _check_noise(sd: float, correlation_time: float) -> None:
     if not (sd >= 0 and correlation_time > 0):
         raise LeakyflowError(
             f"`sd` must not be negative and `correlation_time` must be positive, got sd={sd} pA, "
             f"correlation_time={correlation_time} ms."
         )
-    decay = math.exp(-grid.dt / correlation_time)
-    innovations = np.random.default_rng(seed).standard_normal(grid.n_on)
-    # The first sample is drawn from the stationary law; -expm1 keeps the digits of 1 - decay^2 at small dt.
-    innovations[1:] *= math.sqrt(-math.expm1(-2 * grid.dt / correlation_time))
-    return scipy.signal.lfilter([1.0], [1.0, -decay], innovations)

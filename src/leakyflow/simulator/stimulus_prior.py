@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,9 +18,9 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
 from leakyflow.errors import LeakyflowError
-from leakyflow.simulator import stimuli
+from leakyflow.simulator import waveforms
 from leakyflow.simulator.distributions import AbstractDistribution, Distribution, Number, Uniform, check_spread
-from leakyflow.simulator.grid import n_steps
+from leakyflow.simulator.stimuli import check_frequency
 
 __all__ = [
     "AbstractStimulusPrior",
@@ -129,13 +130,54 @@ class AbstractStimulusPrior(ABC):
 
     def current(self, arguments: dict[str, float], seed: int, n_time: int, dt: float) -> Float32[np.ndarray, " time"]:
         """The current with these arguments, in pA; `seed` is for what is random about the waveform itself."""
-        times = _times(arguments["onset_fraction"], arguments["duration_fraction"], n_time, dt)
-        rest = {name: value for name, value in arguments.items() if not name.endswith("_fraction")}
-        return self._stimulus(rest, seed, times).I
+        currents = np.zeros((1, n_time), np.float32)
+        self.place(currents, [0], [arguments], n_samples=[n_time], seeds=[seed], dt=dt)
+        return currents[0]
+
+    def place(
+        self,
+        currents: Float32[np.ndarray, "draw time"],
+        rows: Sequence[int],
+        arguments: Sequence[dict[str, float]],
+        *,
+        n_samples: Sequence[int],
+        seeds: Sequence[int],
+        dt: float,
+    ) -> None:
+        """Write the currents of some draws, in pA, over zeros; what one gives does not depend on the others.
+
+        Args:
+            currents: Of all draws.
+            rows: Where to write.
+            arguments: Of each of the rows.
+            n_samples: Its length; what lies beyond stays as it is.
+            seeds: For what is random about its waveform itself.
+            dt: Sampling interval, in ms.
+
+        Raises:
+            LeakyflowError: If the grid is too coarse for a frequency.
+        """
+        self._check_frequencies(arguments, dt)
+        t = np.arange(currents.shape[1]) * dt
+        for row, own, n, seed in zip(rows, arguments, n_samples, seeds, strict=True):
+            own = dict(own)
+            start = min(int(own.pop("onset_fraction") * n), n - 1)
+            n_on = max(round(own.pop("duration_fraction") * (n - start)), 1)
+            holding = own.pop("holding")
+            if holding:
+                currents[row, :n] = holding
+            currents[row, start : start + n_on] = holding + self._waveform(t[:n_on], dt, own, seed)
 
     @abstractmethod
-    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
-        """The stimulus with these arguments; fractions have been replaced by times."""
+    def _waveform(
+        self, t: Float[np.ndarray, " on"], dt: float, arguments: dict[str, float], seed: int
+    ) -> float | Float[np.ndarray, " on"]:
+        """The current above the holding current while the stimulus is on, t ms after its onset."""
+
+    def _check_frequencies(self, arguments: Sequence[dict[str, float]], dt: float) -> None:
+        for name in self.argument_names():
+            if name.endswith("frequency") and arguments:
+                check_frequency(name, max(own[name] for own in arguments), dt)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -151,8 +193,8 @@ class SquarePrior(AbstractStimulusPrior):
     waveform: Literal["square"] = "square"
     amplitude: Argument
 
-    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
-        return stimuli.square(**arguments, **times)
+    def _waveform(self, t: Float[np.ndarray, " on"], dt: float, arguments: dict[str, float], seed: int) -> float:
+        return arguments["amplitude"]
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -165,8 +207,10 @@ class SinusoidPrior(AbstractStimulusPrior):
     frequency: Argument
     phase: Argument = ANY_PHASE
 
-    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
-        return stimuli.sinusoid(**arguments, **times)
+    def _waveform(
+        self, t: Float[np.ndarray, " on"], dt: float, arguments: dict[str, float], seed: int
+    ) -> Float[np.ndarray, " on"]:
+        return waveforms.sinusoid(t, **arguments)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -177,8 +221,10 @@ class RampPrior(AbstractStimulusPrior):
     start: Argument = 0.0
     stop: Argument
 
-    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
-        return stimuli.ramp(**arguments, **times)
+    def _waveform(
+        self, t: Float[np.ndarray, " on"], dt: float, arguments: dict[str, float], seed: int
+    ) -> Float[np.ndarray, " on"]:
+        return waveforms.ramp(t, **arguments, duration=len(t) * dt)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -192,8 +238,10 @@ class ChirpPrior(AbstractStimulusPrior):
     stop_frequency: Argument
     phase: Argument = ANY_PHASE
 
-    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
-        return stimuli.chirp(**arguments, **times)
+    def _waveform(
+        self, t: Float[np.ndarray, " on"], dt: float, arguments: dict[str, float], seed: int
+    ) -> Float[np.ndarray, " on"]:
+        return waveforms.chirp(t, **arguments, duration=len(t) * dt)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -212,8 +260,10 @@ class OrnsteinUhlenbeckPrior(AbstractStimulusPrior):
                 "`correlation_time` must be positive, got 0 ms. The shortest that is resolved is about dt."
             )
 
-    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
-        return stimuli.ornstein_uhlenbeck(**arguments, **times, seed=seed)
+    def _waveform(
+        self, t: Float[np.ndarray, " on"], dt: float, arguments: dict[str, float], seed: int
+    ) -> Float[np.ndarray, " on"]:
+        return waveforms.noise(t, **arguments, seed=seed, dt=dt)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -235,8 +285,10 @@ class ModulatedNoisePrior(AbstractStimulusPrior):
                 "`correlation_time` must be positive, got 0 ms. The shortest that is resolved is about dt."
             )
 
-    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
-        return stimuli.modulated_noise(**arguments, **times, seed=seed)
+    def _waveform(
+        self, t: Float[np.ndarray, " on"], dt: float, arguments: dict[str, float], seed: int
+    ) -> Float[np.ndarray, " on"]:
+        return waveforms.modulated_noise(t, **arguments, seed=seed, dt=dt)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -265,16 +317,19 @@ class ArrayPrior(AbstractStimulusPrior):
                 f"{len(self.I)} samples, sampling_interval={self.sampling_interval:g} ms."
             )
 
-    def _stimulus(self, arguments: dict[str, float], seed: int, times: dict[str, float]) -> stimuli.Stimulus:
-        dt = times["dt"]
-        start, n_on, n_time = (n_steps(times[name], dt) for name in ("onset", "duration", "t_max"))
+    def _waveform(
+        self, t: Float[np.ndarray, " on"], dt: float, arguments: dict[str, float], seed: int
+    ) -> Float[np.ndarray, " on"]:
         # A sample belongs to the interval that it opens, also where its quotient is rounded down.
-        stretch = np.floor(np.arange(n_on) * (dt / self.sampling_interval) + 1e-6).astype(int)
+        stretch = np.floor(np.arange(len(t)) * (dt / self.sampling_interval) + 1e-6).astype(int)
         stretch += seed % max(len(self.I) - stretch[-1], 1)
-        stretch = stretch[stretch < len(self.I)]
-        current = np.full(n_time, arguments["holding"])
-        current[start : start + len(stretch)] += arguments["gain"] * np.array(self.I)[stretch]
-        return stimuli.from_array(current, dt)
+        stretch, waveform = stretch[stretch < len(self.I)], np.zeros(len(t))
+        waveform[: len(stretch)] = arguments["gain"] * self._samples[stretch]
+        return waveform
+
+    @cached_property
+    def _samples(self) -> Float[np.ndarray, " sample"]:
+        return np.array(self.I)
 
 
 StimulusPrior = Annotated[
@@ -327,10 +382,19 @@ def draw_stimuli(
     currents = np.zeros((len(index), n_time), np.float32)
     for place, prior in enumerate(priors):
         rows = np.flatnonzero(which == place)
-        for row, arguments in zip(rows, prior.arguments(scores[rows]), strict=True):
-            n = int(n_samples[row])
-            currents[row, :n] = prior.current(arguments, int(seeds[row]), n, dt)
+        own = prior.arguments(scores[rows])
+        prior.place(currents, rows.tolist(), own, n_samples=n_samples[rows].tolist(), seeds=seeds[rows].tolist(), dt=dt)
+    _check_finite(currents, index)
     return currents, which
+
+
+def _check_finite(currents: Float32[np.ndarray, "dataset time"], index: Int[np.ndarray, " dataset"]) -> None:
+    bad = ~np.isfinite(currents.sum(axis=1, dtype=np.float64))
+    if bad.any():
+        raise LeakyflowError(
+            f"Currents must be finite, got NaN or infinite ones in {bad.sum()} of {bad.size} draws (first: draw "
+            f"{index[bad.argmax()]}). Narrow the priors of the arguments; values are in pA."
+        )
 
 
 def _random_numbers(
@@ -379,13 +443,6 @@ def _stream(seed: int) -> int:
         raise LeakyflowError(f"`seed` must not be negative, got {seed}.")
     # Hashed with the name, so that no other use of the same seed meets these random numbers.
     return int(np.random.SeedSequence(seed, spawn_key=tuple(b"stimulus")).generate_state(1, np.uint64)[0])
-
-
-def _times(onset_fraction: float, duration_fraction: float, n_time: int, dt: float) -> dict[str, float]:
-    """When the stimulus is on, on the grid, in ms."""
-    start = min(int(onset_fraction * n_time), n_time - 1)
-    n_on = max(round(duration_fraction * (n_time - start)), 1)
-    return {"onset": start * dt, "duration": n_on * dt, "t_max": n_time * dt, "dt": dt}
 
 
 def argument_value(argument: Argument, score: float | Float[np.ndarray, "*draw"]) -> float | Float[np.ndarray, "*draw"]:

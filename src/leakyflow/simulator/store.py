@@ -127,7 +127,7 @@ def create(path: Path | None, header: Header) -> "zarr.Group":
 
 def _arrays(store: Any, header: Header) -> "zarr.Group":
     import zarr  # not above: inference needs no dataset
-    from zarr.codecs import ZstdCodec
+    from zarr.codecs import BloscCodec, Crc32cCodec
 
     group = zarr.create_group(store=store)
     for name, layout in header.layout.items():
@@ -136,7 +136,11 @@ def _arrays(store: Any, header: Header) -> "zarr.Group":
             shape=layout.shape,
             chunks=layout.chunks,
             dtype=layout.dtype,
-            compressors=ZstdCodec(level=0, checksum=True),  # so that no damaged block is taken for a whole one
+            # In a third of the time of zstd, and smaller; the sum, so that no damaged block is taken for a whole one.
+            compressors=[
+                BloscCodec(cname="lz4", clevel=1, shuffle="shuffle", typesize=np.dtype(layout.dtype).itemsize),
+                Crc32cCodec(),
+            ],
             config={"write_empty_chunks": True},  # so that a missing one is not taken for zeros
         )
     attributes = TypeAdapter(Header).dump_python(header, mode="json", exclude_none=True)

@@ -129,6 +129,10 @@ _HOME = {
     "prior_sensitivity": "diagnostics.power_scaling",
     # Many files.
     "batch": "batches.batch",
+    # Datasets of any size.
+    "Summaries": "batches.summaries",
+    "make_summaries": "batches.summaries",
+    "open_summaries": "batches.summaries",
     # Other simulators.
     "export": "exports.export",
     "Exported": "exports.export",

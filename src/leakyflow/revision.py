@@ -28,11 +28,12 @@ NETWORK = ("neuron", "prior", "statistics", "trace", "coordinates")
 TYPICALITY = (*NETWORK, "simulations", "checks", "typicality")
 STORED = {
     "dataset": DATASET,
+    "summaries": (*DATASET, "statistics"),
     "network": NETWORK,
     "typicality": TYPICALITY,
     "diagnostics": (*TYPICALITY, "correction", "diagnostics"),
 }
-Stored = Literal["dataset", "network", "typicality", "diagnostics"]
+Stored = Literal["dataset", "summaries", "network", "typicality", "diagnostics"]
 
 
 def revisions(stored: Stored) -> dict[str, int]:

@@ -34,9 +34,9 @@ def fake(monkeypatch):
     """Shards are made in this process, by no network."""
     faked.install(monkeypatch.setattr)
 
-    def in_turn(out, missing, *, done, **settings):
+    def in_turn(make, out, missing, *, done, **settings):
         for index in missing:
-            done(module.make_shard(out, index))
+            done(make(out, index))
 
     monkeypatch.setattr(module, "make_shards", in_turn)
 

@@ -143,13 +143,14 @@ def test_killed_dataset_resumes_to_the_same_bits(tmp_path):
         sys.path.insert(0, sys.argv[1])
         from tests.simulator import test_dataset as here
         here.module.CHUNK = 16
-        simulate, calls = here.module.simulate_traces, []
+        from leakyflow.simulator import rows
+        simulate, calls = rows.simulate_traces, []
         def kill(*args, **kwargs):
             calls.append(1)
             if len(calls) == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
             return simulate(*args, **kwargs)
-        here.module.simulate_traces = kill
+        rows.simulate_traces = kill
         here.make_dataset(here.CONFIG, here.N, seed=3, out=sys.argv[2])
         """
     )

@@ -196,4 +196,4 @@ def run(
     missing = [index for index in range(manifest.n_shards) if not is_done(out, index)]
     if missing:
         judge(manifest.network, manifest.network_hash)  # what is typical is simulated once, before all workers need it
-    make_shards(out, missing, workers=workers, scheduler=scheduler, done=done)
+    make_shards(make_shard, out, missing, workers=workers, scheduler=scheduler, done=done)

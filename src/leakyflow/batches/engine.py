@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from leakyflow.batches.shard import make_shard
 from leakyflow.cpu import n_cpu
 from leakyflow.errors import LeakyflowError
 
@@ -23,6 +22,7 @@ WORKER = {
 
 
 def make_shards(
+    make: Callable[[Path, int], int],
     out: Path,
     missing: Sequence[int],
     *,
@@ -33,11 +33,12 @@ def make_shards(
     """Make shards, in any order.
 
     Args:
-        out: Folder of the batch, which all workers reach under this name.
+        make: Makes a shard, unless it is there, from the folder and its number; gives how much it holds.
+        out: Folder of the shards, which all workers reach under this name.
         missing: Numbers of the shards.
         workers: Processes on this machine; None takes one for each core, and no more than there are shards.
         scheduler: Address of a Dask scheduler that runs; then `workers` are those that it has.
-        done: Is told the number of files of each shard that is made.
+        done: Is told how much each shard holds that is made.
 
     Raises:
         LeakyflowError: If Dask is not installed.
@@ -47,7 +48,7 @@ def make_shards(
     with _client(scheduler, min(workers or n_cpu(), len(missing))) as client:
         from distributed import as_completed
 
-        futures = client.map(partial(make_shard, out.resolve()), list(missing), pure=False, retries=3)
+        futures = client.map(partial(make, out.resolve()), list(missing), pure=False, retries=3)
         for future in as_completed(futures):
             done(future.result())
 

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, Int32
@@ -15,10 +15,9 @@ from leakyflow.errors import LeakyflowError
 from leakyflow.files import claiming
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
-from leakyflow.simulator.cells import simulate_sweeps, sweep_parameters
 from leakyflow.simulator.config import SimulatorConfig
-from leakyflow.simulator.simulate import check_parameters, check_seed, simulate_traces
-from leakyflow.simulator.stimulus_prior import draw_stimuli
+from leakyflow.simulator.rows import as_batch, draw_parameters, simulate_rows
+from leakyflow.simulator.simulate import check_seed
 from leakyflow.simulator.store import (
     TRACES,
     Header,
@@ -107,14 +106,8 @@ class Dataset:
         All of a large dataset may not fit in memory: use `chunks`.
         """
         sweeps, numbers = self._sweeps(rows), range(*rows.indices(len(self)))
-        traces: dict[str, Any] = {name: self._read(name, sweeps) for name in TRACES}
-        names = tuple(f"simulation {i}" for i in numbers)
-        if self.header.plan is not None:
-            cell = np.repeat(np.arange(len(numbers)), self.n_sweeps[rows])
-            number = self.header.plan.sweep[sweeps]
-            traces |= {"cell": cell, "cell_names": names}
-            names = tuple(f"{names[i]}, sweep {sweep}" for i, sweep in zip(cell, number, strict=True))
-        return Batch(**traces, n_samples=self._read("n_samples", sweeps), dt=self.config.dt, names=names)
+        arrays = {name: self._read(name, sweeps) for name in (*TRACES, "n_samples")}
+        return as_batch(self.header, arrays, sweeps, numbers)
 
     def chunks(self, size: int = CHUNK) -> Iterator[tuple[slice, Batch]]:
         """Go through the recordings, or cells, in bounded memory."""
@@ -174,12 +167,8 @@ def make_dataset(
     if n < 1:
         raise LeakyflowError(f"`n` must be positive, got {n}.")
     check_seed(seed)
-    simulator = config.simulator
-    parameters = simulator.prior.sample(n, seed)
-    check_parameters(parameters, simulator.dt)
-    header = Header(simulator=simulator, seed=seed, n=n, chunk=CHUNK)
-    if header.plan is not None:
-        parameters = sweep_parameters(simulator, parameters, header.plan, seed)
+    header = Header(simulator=config.simulator, seed=seed, n=n, chunk=CHUNK)
+    parameters = draw_parameters(header)
     try:
         dataset = _begun(header, None if out is None else Path(out))
         _write(dataset, parameters, progress)
@@ -254,7 +243,6 @@ def _write_chunks(dataset: Dataset, missing: np.ndarray, parameters: Parameters,
     n, size = dataset.header.n_rows, dataset.header.chunk
     arrays = {name: dataset._array(name) for name in dataset.header.layout}
     starts = {chunk: chunk * size for chunk in missing.tolist()}
-    simulated = _cells if dataset.header.plan is not None else _recordings
     columns = TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     # One chunk is written while the next is simulated: the work in Python of either leaves a core free.
     with Progress(*columns, disable=not progress, transient=True) as bar, ThreadPoolExecutor(1) as writer:
@@ -262,10 +250,10 @@ def _write_chunks(dataset: Dataset, missing: np.ndarray, parameters: Parameters,
         before: Future[None] | None = None
         for chunk, start in starts.items():
             rows = slice(start, min(start + size, n))
-            found = simulated(dataset, rows, parameters)
+            found = simulate_rows(dataset.header, parameters, rows)
             if before is not None:
                 before.result()  # so that no more than two are in memory
-            before = writer.submit(_write_chunk, arrays, chunk, rows, found | _columns(dataset, rows, parameters))
+            before = writer.submit(_write_chunk, arrays, chunk, rows, found)
             bar.advance(task, rows.stop - start)
         if before is not None:
             before.result()
@@ -275,33 +263,3 @@ def _write_chunk(arrays: dict[str, "zarr.Array"], chunk: int, rows: slice, simul
     for name, values in simulated.items():
         arrays[name][rows] = values
     arrays["done"][chunk] = True
-
-
-def _columns(dataset: Dataset, rows: slice, parameters: Parameters) -> dict[str, np.ndarray]:
-    names = dataset.header.parameters
-    return {"parameters": np.stack([np.asarray(getattr(parameters, name))[rows] for name in names], axis=-1)}
-
-
-def _recordings(dataset: Dataset, rows: slice, parameters: Parameters) -> dict[str, np.ndarray]:
-    """Recordings that are each of another neuron, with what the arrays hold of them."""
-    config, index = dataset.config, np.arange(rows.start, rows.stop)
-    n_samples = config.draw_n_samples(len(dataset), dataset.seed)[rows]
-    own = parameters.map(lambda value: np.asarray(value)[rows])
-    I, which = draw_stimuli(
-        config.stimuli, index=index, n_samples=n_samples, n_time=config.n_time, dt=config.dt, seed=dataset.seed
-    )
-    traces = simulate_traces(own, I, config.dt, seed=dataset.seed, index=index)
-    for row, n in enumerate(n_samples.tolist()):
-        for values in traces:
-            values[row, n:] = 0
-    return traces._asdict() | {"I": I, "n_samples": n_samples, "stimulus": which}
-
-
-def _cells(dataset: Dataset, rows: slice, parameters: Parameters) -> dict[str, np.ndarray]:
-    """Sweeps of cells, with what the arrays hold of them."""
-    plan = dataset.header.plan
-    assert plan is not None
-    sweeps = simulate_sweeps(dataset.config, parameters, plan, np.arange(rows.start, rows.stop), dataset.seed)
-    cell = plan.cell[rows]
-    own = {"I": sweeps.I, "n_samples": sweeps.n_samples, "stimulus": plan.protocol[cell], "cell": cell}
-    return sweeps.traces._asdict() | own

@@ -1,7 +1,9 @@
-"""The command that works through many files."""
+"""The commands that work through many files, or make many recordings, in shards."""
 
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ from leakyflow.cli.errors import resumable
 from leakyflow.cli.options import (
     ChannelOption,
     ColumnsOption,
+    ConfigOption,
     CurrentOption,
     HoldOutOption,
     IntervalOption,
@@ -106,6 +109,56 @@ def batch(
         show(to, collect(to))
 
 
+@commands.command(
+    epilog=examples(
+        "summarize --config standard --n 100000000 --out data/big",
+        "summarize --config standard --n 100000000 --out data/big --plan",
+        "summarize --config standard --n 100000000 --out data/big --shard 3",
+    )
+)
+def summarize(
+    config: ConfigOption,
+    n: Annotated[int, typer.Option(min=1, max=2**40, help="Recordings, or cells.")],
+    to: Annotated[Path, typer.Option("--out", help="Folder for the shards.")],
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same result.")] = 0,
+    shard_size: Annotated[int, typer.Option(min=1, help="Recordings, or cells, that are kept together.")] = 2**14,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes on this machine.  \\[default: one for each core]")
+    ] = None,
+    scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler to use instead.")] = None,
+    shard: Annotated[int | None, typer.Option(min=0, help="Make this shard only, in this process.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only count the shards.")] = False,
+) -> None:
+    """Simulate a dataset of any size, and keep parameters and statistics of each recording (Parquet).
+
+    Traces are simulated again where they are wanted: open_summaries in Python. Interrupted, the same command continues.
+    """
+    from leakyflow.batches.plan import Plan
+    from leakyflow.batches.summaries import is_made, run_summaries
+    from leakyflow.training.config import load_config
+
+    begun = Plan(simulator=load_config(config).simulator, n=n, seed=seed, shard_size=shard_size).begin(to)
+    if plan:
+        out.print(f"{n} in {begun.n_shards} shards: 0 to {begun.n_shards - 1}.")
+        return
+    left = [index for index in range(begun.n_shards) if not is_made(to, index)] if shard is None else [shard]
+    n_left = sum(len(begun.numbers(index)) for index in left)
+    with (
+        resumable(shlex.join(["leakyflow", *sys.argv[1:]])),
+        progress_of("recordings", n if shard is None else n_left, n_left) as advance,
+    ):
+        run_summaries(to, workers=workers, scheduler=scheduler, shard=shard, done=advance)
+
+
+@contextmanager
+def progress_of(what: str, total: int, left: int) -> Iterator[Callable[[int], None]]:
+    """A bar that says how long it will take."""
+    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task("", total=total, completed=total - left)
+        yield lambda n: bar.advance(task, n)
+
+
 def work(to: Path, manifest: "Manifest", *, workers: int | None, scheduler: str | None, shard: int | None) -> None:
     """Make shards, with a bar that says how long it will take."""
     from leakyflow.batches.batch import run
@@ -114,10 +167,8 @@ def work(to: Path, manifest: "Manifest", *, workers: int | None, scheduler: str 
     left = [index for index in range(manifest.n_shards) if not is_done(to, index)] if shard is None else [shard]
     n_left = sum(len(manifest.shard(index)) for index in left)
     total = len(manifest.files) if shard is None else n_left
-    columns = TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=total, completed=total - n_left)
-        run(to, workers=workers, scheduler=scheduler, shard=shard, done=lambda n: bar.advance(task, n))
+    with progress_of("cells", total, n_left) as advance:
+        run(to, workers=workers, scheduler=scheduler, shard=shard, done=advance)
 
 
 def show(to: Path, table: "pd.DataFrame") -> None:

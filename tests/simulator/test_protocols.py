@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from leakyflow.errors import LeakyflowError
 from leakyflow.neuron.parameters import TABLE
 from leakyflow.simulator import dataset as module
-from leakyflow.simulator.cells import draw_cells
+from leakyflow.simulator.cells import draw_cells, sweep_parameters
 from leakyflow.simulator.config import SimulatorConfig
 from leakyflow.simulator.dataset import Dataset, make_dataset, open_dataset
 from leakyflow.simulator.distributions import Normal, Uniform
@@ -130,7 +130,7 @@ def test_what_belongs_to_sweeps_is_of_the_prior_in_each():
     """The mean and SD of the prior, -55 and 8 mV, within 5 standard errors of 400 cells."""
     config = simulator(search=Search(alike=0.5))
     plan = draw_cells(config, 400, 1)
-    value = module.sweep_parameters(config, config.prior.sample(400, 1), plan, 1).V_reset[plan.ends - 1]
+    value = sweep_parameters(config, config.prior.sample(400, 1), plan, 1).V_reset[plan.ends - 1]
     assert abs(value.mean() + 55.0) < 5 * 8.0 / 20.0
     assert abs(value.std() - 8.0) < 5 * 8.0 / np.sqrt(800)
 

@@ -146,7 +146,7 @@ TYPES = {
         "ArrayPrior",
     ),
     "settings": ("Config", "SimulatorConfig", "NetworkConfig", "SummaryConfig", "FlowConfig", "TrainingConfig"),
-    "simulations": ("Dataset", "PriorPredictive"),
+    "simulations": ("Dataset", "PriorPredictive", "Summaries"),
     "inference": ("Posterior", "Draws", "Run"),
     "what to believe": (
         "Typicality",

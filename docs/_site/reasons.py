@@ -56,7 +56,6 @@ ARGUMENTS = {
     "finer": "A quarter of dt: what a finer grid changes shows, and it takes four times as long.",
     "n": "As many neurons or recordings as the figure needs.",
     "n_exact": "Exact posteriors take seconds each; these show where the network could be at best.",
-    "stimuli": "Kinds that `standard` was not trained on.",
     "without": "Nothing is left out of a neuron unless you say so.",
     "holding": "pA; no holding current.",
     "mean": "pA; around zero.",

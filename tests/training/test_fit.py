@@ -75,6 +75,8 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert_same_weights(tmp_path / "run", tiny_run.folder)
     losses = [[row["loss"], row["val_loss"]] for row in resumed.history]
     assert losses == [[row["loss"], row["val_loss"]] for row in tiny_run.history]
+    written, plain = ((folder / HISTORY).read_text().splitlines() for folder in (tmp_path / "run", tiny_run.folder))
+    assert [line.rpartition(",")[0] for line in written] == [line.rpartition(",")[0] for line in plain]  # but seconds
     assert not list((tmp_path / "run").glob(".*"))
 
 

@@ -214,7 +214,8 @@ class Checkpoint:
             arrays = {name: keras.ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
             specs = {name: Spec(array.dtype, array.shape) for name, array in arrays.items()}
             last = load_arrays(folder / LAST, {"history": Spec(np.float64, (None, len(COLUMNS)))} | specs, cure=CURE)
-            self.history = [dict(zip(COLUMNS, row, strict=True)) for row in last["history"].tolist()]
+            rows = [dict(zip(COLUMNS, row, strict=True)) for row in last["history"].tolist()]
+            self.history = [row | {"epoch": int(row["epoch"])} for row in rows]
             for name, variable in self._variables().items():
                 variable.assign(last[name])
 

@@ -1,6 +1,6 @@
 """Modes of the posteriors of many cells of few parameters, by scoring: one scan gives slope and curvature."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -135,13 +135,22 @@ def _scored(target: Scanned, cells: Int[np.ndarray, " cell"], z: Float64[np.ndar
     place = np.searchsorted(cells, target.cell[rows])
     n = z.shape[1]
     out = _Climb(z.copy(), -0.5 * (z**2).sum(1) - n * LOG_SQRT_2PI, -z, np.tile(np.eye(n), (len(z), 1, 1)))
-    blocks = [slice(first, first + SIZES[0]) for first in range(0, len(rows), SIZES[0])]
+    blocks = list(_blocks(len(rows)))
     with ThreadPoolExecutor(n_cpu()) as pool:
         found = pool.map(lambda block: _of_sweeps(target, rows[block], z[place[block]]), blocks)
         for block, of_sweeps in zip(blocks, found, strict=True):
             for total, values in zip(out[1:], of_sweeps, strict=True):
                 np.add.at(total, place[block], values)
     return out
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    """Of n sweeps those that are stepped side by side: the rest goes in smaller blocks, of which less is padding."""
+    first = 0
+    while first < n:
+        size = SIZES[0] if n - first > SIZES[0] - SIZES[1] else SIZES[1]
+        yield slice(first, first + size)
+        first += size
 
 
 def _of_sweeps(

@@ -169,7 +169,7 @@ TYPES = {
     "errors": ("LeakyflowError",),
 }
 # Contracts and bases, which a user meets in none but a signature.
-BASES = {"HasSimulator", "AbstractDistribution", "AbstractStimulusPrior"}
+BASES = {"HasSimulator", "AbstractDistribution", "AbstractStimulusPrior", "Protocol"}
 
 
 def test_the_types_that_a_user_needs_are_public_and_no_others():

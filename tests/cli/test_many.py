@@ -10,9 +10,9 @@ def folder(tmp_path, monkeypatch):
     """Three files, and a network that answers at once."""
     faked.install(monkeypatch.setattr)
 
-    def in_turn(out, missing, *, done, **settings):
+    def in_turn(make, out, missing, *, done, **settings):
         for index in missing:
-            done(module.make_shard(out, index))
+            done(make(out, index))
 
     monkeypatch.setattr(module, "make_shards", in_turn)
     return faked.folder_of(tmp_path / "cells", "a.abf", "b_bad.abf", "c.abf")

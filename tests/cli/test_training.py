@@ -36,7 +36,7 @@ def test_simulate_into_another_dataset_is_refused():
 
 def test_simulate_interrupted_says_how_to_continue(monkeypatch):
     arguments = ("simulate", "--config", "quick", "--n", "1100", "--seed", "5", "--out", "data.zarr")
-    original, calls = leakyflow.simulator.dataset.simulate_traces, []
+    original, calls = leakyflow.simulator.rows.simulate_traces, []
 
     def interrupted(*args, **kwargs):
         calls.append(1)
@@ -44,7 +44,7 @@ def test_simulate_interrupted_says_how_to_continue(monkeypatch):
             raise KeyboardInterrupt
         return original(*args, **kwargs)
 
-    monkeypatch.setattr("leakyflow.simulator.dataset.simulate_traces", interrupted)
+    monkeypatch.setattr("leakyflow.simulator.rows.simulate_traces", interrupted)
     result = leakyflow_(*arguments)
     assert result.exit_code == 130
     assert f"Continue with: leakyflow {' '.join(arguments)}" in said(result)
@@ -67,7 +67,7 @@ def test_simulate_on_a_full_disk_ends_on_one_screen_and_continues():
 
 def test_train_interrupted_resumes_to_the_end(monkeypatch, tmp_path):
     (tmp_path / "small.toml").write_text(SMALL)
-    original, calls = leakyflow.simulator.dataset.simulate_traces, []
+    original, calls = leakyflow.simulator.rows.simulate_traces, []
 
     def interrupted(*args, **kwargs):
         calls.append(1)
@@ -76,7 +76,7 @@ def test_train_interrupted_resumes_to_the_end(monkeypatch, tmp_path):
         return original(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr("leakyflow.simulator.dataset.simulate_traces", interrupted)
+        patch.setattr("leakyflow.simulator.rows.simulate_traces", interrupted)
         result = leakyflow_("train", "--config", "small.toml", "--out", "runs/small")
     assert result.exit_code == 130
     assert "Continue with: leakyflow train --resume --out runs/small" in said(result)

@@ -9,10 +9,11 @@ import pandas as pd
 
 from leakyflow.batches.collect import collect, rows_of
 from leakyflow.batches.engine import make_shards
-from leakyflow.batches.manifest import MANIFEST, Manifest
+from leakyflow.batches.manifest import Manifest
 from leakyflow.batches.one import judge
 from leakyflow.batches.settings import Settings
 from leakyflow.batches.shard import is_done, make_shard
+from leakyflow.batches.shards import MANIFEST
 from leakyflow.errors import LeakyflowError
 
 __all__ = ["batch", "begin", "recordings_in", "run"]
@@ -193,7 +194,7 @@ def run(
     if shard is not None:
         done(make_shard(out, shard))
         return
-    missing = [index for index in range(manifest.n_shards) if not is_done(out, index)]
+    missing = [index for index in range(len(manifest.shards)) if not is_done(out, index)]
     if missing:
         judge(manifest.network, manifest.network_hash)  # what is typical is simulated once, before all workers need it
     make_shards(make_shard, out, missing, workers=workers, scheduler=scheduler, done=done)

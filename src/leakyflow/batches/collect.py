@@ -23,7 +23,7 @@ def collect(out: Path) -> pd.DataFrame:
         One row for each file; `draws` and `picture` are paths below `out`.
     """
     manifest = Manifest.load(out)
-    rows = [row for index in range(manifest.n_shards) if is_done(out, index) for row in rows_of(out, index)]
+    rows = [row for index in range(len(manifest.shards)) if is_done(out, index) for row in rows_of(out, index)]
     table = pd.DataFrame(rows).convert_dtypes()
     with replacing(out / PARQUET) as scratch:
         table.to_parquet(scratch, index=False)

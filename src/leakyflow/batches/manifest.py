@@ -1,23 +1,21 @@
 """The manifest of a batch: all that its results depend on."""
 
-import json
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from leakyflow.batches.settings import Settings
+from leakyflow.batches.shards import MANIFEST, Shards, write_manifest
 from leakyflow.errors import LeakyflowError
-from leakyflow.files import replacing
 from leakyflow.revision import revisions
 from leakyflow.schema import load_json
 from leakyflow.training.run import CONFIG, NETWORK, trained, versions
 
-__all__ = ["MANIFEST", "Entry", "Manifest", "fingerprint", "network_hash"]
+__all__ = ["Entry", "Manifest", "fingerprint", "network_hash"]
 
-MANIFEST = "manifest.json"
 MOST = 2**30  # bytes, for millions of files
 END = 2**18  # bytes of a file's begin and end that tell it from another
 CURE = "Choose another folder for the results, or delete this one."
@@ -91,24 +89,12 @@ class Manifest:
 
     def save(self, out: Path) -> None:
         """Begin a batch."""
-        out.mkdir(parents=True, exist_ok=True)
-        with replacing(out / MANIFEST) as scratch:
-            scratch.write_text(json.dumps(TypeAdapter(Manifest).dump_python(self, mode="json"), indent=1) + "\n")
+        write_manifest(out, self, exclude_none=False)
 
     @property
-    def n_shards(self) -> int:
-        """Number of shards."""
-        return -(-len(self.files) // self.shard_size)
-
-    def shard(self, index: int) -> range:
-        """Numbers of the files of a shard."""
-        if not 0 <= index < self.n_shards:
-            raise LeakyflowError(
-                f"`shard` must lie between 0 and {self.n_shards - 1}, got {index}: there are {self.n_shards} shards of "
-                f"{self.shard_size} files.",
-                argument="shard",
-            )
-        return range(index * self.shard_size, min((index + 1) * self.shard_size, len(self.files)))
+    def shards(self) -> Shards:
+        """Which files each shard holds."""
+        return Shards(len(self.files), self.shard_size, "files")
 
     def check_same(self, other: "Manifest", out: Path) -> None:
         """Refuse to go on with another batch than was begun.

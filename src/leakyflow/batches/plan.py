@@ -1,14 +1,12 @@
 """The plan of a dataset that is kept as summaries: all that its shards depend on."""
 
-import json
 from pathlib import Path
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from leakyflow.batches.manifest import MANIFEST
+from leakyflow.batches.shards import MANIFEST, Shards, write_manifest
 from leakyflow.errors import LeakyflowError
-from leakyflow.files import replacing
 from leakyflow.revision import revisions
 from leakyflow.schema import load_json
 from leakyflow.seeds import stream
@@ -63,29 +61,16 @@ class Plan:
                     f"{out} holds summaries that differ in {', '.join(differing)}. {CURE}", argument="out"
                 )
             return found
-        out.mkdir(parents=True, exist_ok=True)
-        with replacing(out / MANIFEST) as scratch:
-            text = json.dumps(TypeAdapter(Plan).dump_python(self, mode="json", exclude_none=True), indent=1)
-            scratch.write_text(text + "\n")
+        write_manifest(out, self, exclude_none=True)
         return self
 
     @property
-    def n_shards(self) -> int:
-        """Number of shards."""
-        return -(-self.n // self.shard_size)
-
-    def numbers(self, index: int) -> range:
-        """Numbers of the recordings of a shard."""
-        if not 0 <= index < self.n_shards:
-            raise LeakyflowError(
-                f"`shard` must lie between 0 and {self.n_shards - 1}, got {index}: there are {self.n_shards} shards of "
-                f"{self.shard_size} recordings.",
-                argument="shard",
-            )
-        return range(index * self.shard_size, min((index + 1) * self.shard_size, self.n))
+    def shards(self) -> Shards:
+        """Which recordings, or cells, each shard holds."""
+        return Shards(self.n, self.shard_size, "recordings")
 
     def header(self, index: int) -> Header:
         """A shard as a dataset of its own, with a seed of its own: nothing in it depends on the other shards."""
-        n = len(self.numbers(index))
+        n = len(self.shards.numbers(index))
         seed = int(stream(self.seed, "shard", index).generate_state(1, "uint64")[0] >> 1)
         return Header(simulator=self.simulator, seed=seed, n=n, chunk=n)

@@ -46,7 +46,7 @@ def make_shard(out: Path, index: int) -> int:
         OSError: If it cannot be written.
     """
     manifest = Manifest.load(out)
-    numbers, folder = manifest.shard(index), place(out, index)
+    numbers, folder = manifest.shards.numbers(index), place(out, index)
     if is_done(out, index):
         return len(numbers)
     if network_hash(manifest.network) != manifest.network_hash:

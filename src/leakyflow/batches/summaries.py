@@ -62,12 +62,12 @@ class Summaries:
             Columns `number` (of the recording or cell), each parameter, `n_samples`, `stimulus` (place of its prior or
             protocol), and each of the `STATISTICS`, in single precision.
         """
-        self.plan.numbers(shard)
+        self.plan.shards.numbers(shard)
         return pd.read_parquet(place(self.folder, shard) / SUMMARIES)
 
     def tables(self) -> Iterator[pd.DataFrame]:
         """Go through all shards in bounded memory."""
-        return (self.table(shard) for shard in range(self.plan.n_shards))
+        return (self.table(shard) for shard in range(len(self.plan.shards)))
 
 
 def make_summaries(
@@ -154,7 +154,7 @@ def run_summaries(
     if shard is not None:
         done(make_shard(out, shard))
         return
-    missing = [index for index in range(Plan.load(out).n_shards) if not is_made(out, index)]
+    missing = [index for index in range(len(Plan.load(out).shards)) if not is_made(out, index)]
     make_shards(make_shard, out, missing, workers=workers, scheduler=scheduler, done=done)
 
 
@@ -166,7 +166,7 @@ def is_made(out: Path, index: int) -> bool:
 def make_shard(out: Path, index: int) -> int:
     """Make a shard, unless it is there; gives its number of recordings."""
     plan, folder = Plan.load(out), place(out, index)
-    numbers = plan.numbers(index)
+    numbers = plan.shards.numbers(index)
     if is_made(out, index):
         return len(numbers)
     sweep(folder)

@@ -101,7 +101,7 @@ def batch(
     )
     manifest = begin(folder, to, network=network, settings=settings, shard_size=shard_size, look=shard is None)
     if plan:
-        out.print(f"{len(manifest.files)} files in {manifest.n_shards} shards: 0 to {manifest.n_shards - 1}.")
+        out.print(f"{len(manifest.files)} files in {len(manifest.shards)} shards: 0 to {len(manifest.shards) - 1}.")
         return
     with resumable(shlex.join(["leakyflow", *sys.argv[1:]])):
         work(to, manifest, workers=workers, scheduler=scheduler, shard=shard)
@@ -139,10 +139,10 @@ def summarize(
 
     begun = Plan(simulator=load_config(config).simulator, n=n, seed=seed, shard_size=shard_size).begin(to)
     if plan:
-        out.print(f"{n} in {begun.n_shards} shards: 0 to {begun.n_shards - 1}.")
+        out.print(f"{n} in {len(begun.shards)} shards: 0 to {len(begun.shards) - 1}.")
         return
-    left = [index for index in range(begun.n_shards) if not is_made(to, index)] if shard is None else [shard]
-    n_left = sum(len(begun.numbers(index)) for index in left)
+    left = [index for index in range(len(begun.shards)) if not is_made(to, index)] if shard is None else [shard]
+    n_left = sum(len(begun.shards.numbers(index)) for index in left)
     with (
         resumable(shlex.join(["leakyflow", *sys.argv[1:]])),
         progress_of("recordings", n if shard is None else n_left, n_left) as advance,
@@ -164,8 +164,8 @@ def work(to: Path, manifest: "Manifest", *, workers: int | None, scheduler: str 
     from leakyflow.batches.batch import run
     from leakyflow.batches.shard import is_done
 
-    left = [index for index in range(manifest.n_shards) if not is_done(to, index)] if shard is None else [shard]
-    n_left = sum(len(manifest.shard(index)) for index in left)
+    left = [index for index in range(len(manifest.shards)) if not is_done(to, index)] if shard is None else [shard]
+    n_left = sum(len(manifest.shards.numbers(index)) for index in left)
     total = len(manifest.files) if shard is None else n_left
     with progress_of("cells", total, n_left) as advance:
         run(to, workers=workers, scheduler=scheduler, shard=shard, done=advance)

@@ -27,9 +27,16 @@ FIELDS = {
 
 
 class _Simulating:
-    """A figure that follows what a worker simulates; only the newest counts."""
+    """A figure that follows what a worker simulates; only the newest counts.
 
-    def __init__(self, notice: Callable[[str, bool], None]) -> None:
+    Args:
+        session: Whose.
+        result: The posterior.
+        notice: Shows a text, and whether it is bad.
+    """
+
+    def __init__(self, session: Session, result: Result, notice: Callable[[str, bool], None]) -> None:
+        self.session, self.result = session, result
         self.place = pn.Column(**WIDE)
         self.said = pn.pane.Str("", **WIDE)
         self._notice = notice
@@ -56,17 +63,10 @@ class _Simulating:
 
 
 class WhatIfPane(_Simulating):
-    """Sliders that begin at the posterior mean.
-
-    Args:
-        session: Whose.
-        result: The posterior.
-        notice: Shows a text, and whether it is bad.
-    """
+    """Sliders that begin at the posterior mean."""
 
     def __init__(self, session: Session, result: Result, notice: Callable[[str, bool], None]) -> None:
-        super().__init__(notice)
-        self.session, self.result = session, result
+        super().__init__(session, result, notice)
         self.sliders = {parameter.name: _slider(parameter) for parameter in result.parameters}
         for slider in self.sliders.values():
             slider.param.watch(lambda _: self.simulate(), "value_throttled")
@@ -100,17 +100,11 @@ class WhatIfPane(_Simulating):
 
 
 class StimulusPane(_Simulating):
-    """A stimulus of one's own, and what neurons of the posterior would do.
-
-    Args:
-        session: Whose.
-        result: The posterior.
-        notice: Shows a text, and whether it is bad.
-    """
+    """A stimulus of one's own, and what neurons of the posterior would do."""
 
     def __init__(self, session: Session, result: Result, notice: Callable[[str, bool], None]) -> None:
-        super().__init__(notice)
-        self.session, self.result, plain = session, result, Wanted()
+        super().__init__(session, result, notice)
+        plain = Wanted()
         self.kind = pn.widgets.Select(name="Stimulus", options=["step", "ramp", "sinusoid", "noise"], **WIDE)
         self.fields = {
             name: pn.widgets.FloatInput(name=label, value=getattr(plain, name), **WIDE)

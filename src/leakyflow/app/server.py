@@ -61,11 +61,11 @@ def serve(
         LeakyflowError: If Panel is not installed, or the port is taken.
         FileNotFoundError: If there is nothing at `start`.
     """
+    Shelf(start).close()  # what is wrong with it is said first, whatever is installed
     try:
         import panel as pn
     except ImportError as error:
         raise LeakyflowError("The explorer needs Panel. Run pip install 'leakyflow[app]'.") from error
-    Shelf(start).close()  # what is wrong with it is said before the page is there
     port = free_port(port)
     workers = Workers.begin()
     pn.extension("tabulator", "filedropper")

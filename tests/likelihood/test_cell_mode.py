@@ -1,13 +1,16 @@
-"""The mode of one cell: that of the search for many cells, and where the density has no slope."""
+"""The mode of one cell: that of the search for many cells, where the density has no slope, and where climbs agree."""
 
 from dataclasses import replace
+from threading import Lock
 
 import numpy as np
 import pytest
 
 from leakyflow.likelihood import cell_mode as module
-from leakyflow.likelihood.cell_mode import cell_mode
+from leakyflow.likelihood import reference
+from leakyflow.likelihood.cell_mode import Found, cell_mode, find_mode
 from leakyflow.likelihood.gauss_newton import scored_modes
+from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.ladder import ladder_prior
@@ -42,3 +45,52 @@ def test_parts_of_a_cell_add_up(target, monkeypatch):
     monkeypatch.setattr(module, "MOST_HELD", 1)  # each sweep by itself
     for one, other in zip(module._scores(target, z), whole, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6 * np.abs(other).max())
+
+
+def found_by_turns(monkeypatch, densities):
+    """Climbs that end far apart, with these log densities, however they began."""
+    turns = iter(densities)
+    lock = Lock()
+
+    def climb(target, start):
+        with lock:
+            density = next(turns)
+        n = len(start)
+        return Laplace(np.full(n, density), np.eye(n), density)
+
+    monkeypatch.setattr(module, "cell_mode", climb)
+    return turns
+
+
+def search(target):
+    return find_mode(target, np.random.default_rng(0))
+
+
+def test_two_climbs_that_agree_end_the_search(target, monkeypatch):
+    left = found_by_turns(monkeypatch, [-10.0, -10.5, 0.0, 0.0])
+    found = search(target)
+    assert found.agreed
+    assert found.modes[0].log_density == -10.0
+    assert list(left) == [0.0, 0.0]
+
+
+def test_a_mode_where_one_climb_alone_arrived_is_not_agreed_on(target, monkeypatch):
+    found_by_turns(monkeypatch, [-90.0, -50.0, -40.0, 0.0, -50.0, -50.0])
+    found = search(target)
+    assert not found.agreed
+    assert [mode.log_density for mode in found.modes] == [0.0]
+
+
+def test_a_lesser_mode_far_from_the_best_is_kept(target, monkeypatch):
+    found_by_turns(monkeypatch, [0.0, -9.0, -0.1, -40.0])
+    assert [mode.log_density for mode in search(target).modes] == [0.0, -9.0]
+
+
+def test_a_search_that_did_not_agree_is_not_reliable(target, monkeypatch):
+    reliable = {}
+    for agreed in (True, False):
+        mode = cell_mode(target, target.guess()[0])
+        monkeypatch.setattr(reference, "find_mode", lambda *_, agreed=agreed, mode=mode: Found((mode,), agreed))
+        _, row = reference.around_the_mode(target, 200, np.random.SeedSequence(1))
+        reliable[agreed] = row["reliable"]
+    assert reliable == {True: True, False: False}

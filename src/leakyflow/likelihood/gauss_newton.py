@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,14 +11,14 @@ import numpy as np
 from jaxtyping import Array, Float64, Int
 
 from leakyflow.cpu import n_cpu
-from leakyflow.likelihood.laplace import LARGEST, Laplace, Modes
+from leakyflow.likelihood.laplace import LARGEST, Modes
 from leakyflow.likelihood.normal import LOG_SQRT_2PI
 from leakyflow.likelihood.scan import Scored, Trace, scan_scores
 from leakyflow.likelihood.scanned import Scanned, parameters_of
 from leakyflow.likelihood.sweeps import cut
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["find_mode", "scored_modes", "slopes"]
+__all__ = ["scored_modes", "slopes"]
 
 # Sweeps that are stepped side by side, at most; fewer are padded to the next smaller number, each of which is compiled.
 SIZES = (64, 16, 1)
@@ -30,8 +29,6 @@ LEAST_GAIN = 1e-2
 STEP = 1e-5
 # Damping of the first step, in units of the curvature, what a success and a failure make of it, and where it ends.
 DAMPING, SUCCESS, FAILURE, MOST_DAMPED = 0.03, 0.1, 10.0, 1e8
-# Draws of the prior among which the search for the mode of one cell looks for places to begin, and how many those are.
-N_DRAWN, N_BEGUN = 256, 3
 
 
 class _Climb(NamedTuple):
@@ -41,47 +38,6 @@ class _Climb(NamedTuple):
     value: Float64[np.ndarray, " cell"]
     slope: Float64[np.ndarray, "cell param"]
     curvature: Float64[np.ndarray, "cell param param"]
-
-
-def find_mode(
-    target: Scanned, rng: np.random.Generator, near: Float64[np.ndarray, "start param"] | None = None
-) -> Laplace | None:
-    """Search the mode of one cell's posterior, from the target's guess and from the best of some draws of the prior.
-
-    Args:
-        target: Of one cell.
-        rng: Of the draws.
-        near: Prior scores where it may be, too.
-
-    Returns:
-        The best of the modes found; None where the density is 0 at all beginnings.
-    """
-    guess = target.guess()[0]
-    drawn = rng.standard_normal((N_DRAWN, len(guess)))
-    starts = np.concatenate([guess[None], 0.3 * drawn[: N_DRAWN // 2] + guess, drawn[N_DRAWN // 2 :]])
-    best = _best(target, starts, N_BEGUN)
-    if near is not None and len(near):
-        best = np.concatenate([best, _best(target, near[:N_DRAWN], 1)])
-    if not len(best):
-        return None
-    modes = scored_modes(_repeated(target, best))
-    i = int(modes.log_density.argmax())
-    return Laplace(modes.centre[i], modes.covariance[i], float(modes.log_density[i]))
-
-
-def _best(target: Scanned, z: Float64[np.ndarray, "start param"], n: int) -> Float64[np.ndarray, "some param"]:
-    """Those of the highest density, as far as it is not 0."""
-    values = target.log_joint(z[None])[0]
-    order = np.argsort(-values)
-    return z[order[np.isfinite(values[order])][:n]]
-
-
-def _repeated(target: Scanned, starts: Float64[np.ndarray, "start param"]) -> Scanned:
-    """The cell once for each start."""
-    n, rows = len(starts), np.arange(len(target.cell))
-    trace = cut(target.trace, np.tile(rows, n), len(target.trace.y))
-    read_off = {name: np.tile(value, n) for name, value in target.read_off.items()}
-    return replace(target, trace=trace, read_off=read_off, cell=np.repeat(np.arange(n), len(rows)), start=starts)
 
 
 def scored_modes(target: Scanned) -> Modes:

@@ -1,5 +1,6 @@
 """Importance weights, smoothed and judged; and proposals that learn from them."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,14 +97,16 @@ class Sampled(NamedTuple):
     proposal: Laplace  # as it was learnt last
 
 
-def adaptive_importance(target: Target, begin: Laplace, *, n_effective: float, rng: np.random.Generator) -> Sampled:
-    """Draw from Student's t around an approximation of one cell's posterior, which each round of draws improves.
+def adaptive_importance(
+    target: Target, begin: Sequence[Laplace], *, n_effective: float, rng: np.random.Generator
+) -> Sampled:
+    """Draw from Student's t around approximations of one cell's posterior, and then of what the draws so far say of it.
 
     All rounds are weighted together, by the mixture of their proposals.
 
     Args:
         target: Of one cell.
-        begin: Where the posterior is, roughly.
+        begin: Where the posterior is, roughly; of several modes each gets a round.
         n_effective: Effective sample size at which no more rounds are made.
         rng: Of everything random.
 
@@ -111,9 +114,9 @@ def adaptive_importance(target: Target, begin: Laplace, *, n_effective: float, r
         Cornuet, Marin, Mira & Robert (2012), Adaptive multiple importance sampling, Scandinavian Journal of
         Statistics 39.
     """
-    proposals, z, log_joint = [begin], np.zeros((0, len(begin.centre))), np.zeros(0)
-    for _ in range(MOST_ROUNDS):
-        own = _student(proposals[-1], N_ROUND, rng)
+    proposals, z, log_joint = list(begin), np.zeros((0, len(begin[0].centre))), np.zeros(0)
+    for i in range(MOST_ROUNDS):
+        own = np.concatenate([_student(one, N_ROUND, rng) for one in (proposals if i == 0 else proposals[-1:])])
         z, log_joint = np.concatenate([z, own]), np.concatenate([log_joint, target.log_joint(own[None])[0]])
         log_mixture = special.logsumexp([_log_student(p, z) for p in proposals], axis=0) - np.log(len(proposals))
         (weights,) = importance_weights((log_joint - log_mixture)[None])

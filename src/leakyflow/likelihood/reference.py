@@ -17,8 +17,8 @@ from jaxtyping import Array, Float64
 
 from leakyflow.cpu import n_cpu
 from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.cell_mode import find_mode
 from leakyflow.likelihood.draws import Draws, import_arviz
-from leakyflow.likelihood.gauss_newton import find_mode
 from leakyflow.likelihood.importance import adaptive_importance, resample
 from leakyflow.likelihood.prepare import prepare
 from leakyflow.likelihood.read_off import with_capacitance
@@ -157,10 +157,10 @@ def around_the_mode(
         Prior scores and diagnostics; None where no neuron within the prior could have produced the cell.
     """
     rng = np.random.default_rng(seed)
-    mode = find_mode(target, rng, near)
-    if mode is None:
+    found = find_mode(target, rng, near)
+    if found is None:
         return None
-    z, weights, proposal = adaptive_importance(target, mode, n_effective=min(n_draws, MOST_EFFECTIVE), rng=rng)
+    z, weights, proposal = adaptive_importance(target, found.modes, n_effective=min(n_draws, MOST_EFFECTIVE), rng=rng)
     if not weights.reliable:
         start = Start(0.9, proposal.centre, np.linalg.cholesky(SPREAD**2 * proposal.covariance))
         return _by_populations(target, start, n_draws=n_draws, seed=seed)
@@ -169,7 +169,7 @@ def around_the_mode(
     own = np.stack([z[part][resample(weights.weight[part], n, rng)] for part in parts])
     r_hat = _largest_r_hat(own)
     row = {
-        "reliable": r_hat < LARGEST_R_HAT,
+        "reliable": r_hat < LARGEST_R_HAT and found.agreed,
         "ess": weights.ess,
         "r_hat": r_hat,
         "k_hat": weights.k_hat,

@@ -1,0 +1,51 @@
+"""Importance sampling around modes: each that it begins at has its share of the draws."""
+
+import numpy as np
+import pytest
+
+from leakyflow.likelihood.importance import adaptive_importance
+from leakyflow.likelihood.laplace import Laplace
+from leakyflow.likelihood.target import Target
+from leakyflow.simulator.distributions import normal_log_prob
+
+SD, SHARE, APART = 0.2, 0.3, np.array([2.0, -1.0, 0.0])
+
+
+class TwoModes(Target):
+    """A posterior of three scores that is a mixture of two normal distributions."""
+
+    def __init__(self):
+        self.bound, self.possible, self.read_off = np.full((1, 3), -np.inf), np.ones(1, bool), {}
+
+    def one(self, index):
+        return self
+
+    def density(self):
+        raise NotImplementedError
+
+    def guess(self):
+        return np.zeros((1, 3))
+
+    def _evaluate(self, z):
+        one, other = (np.asarray(normal_log_prob((z - sign * APART) / SD)).sum(-1) for sign in (1.0, -1.0))
+        posterior = np.logaddexp(np.log(SHARE) + one, np.log1p(-SHARE) + other) - 3 * np.log(SD)
+        return posterior - np.asarray(normal_log_prob(z)).sum(-1)
+
+
+def sampled(begin):
+    modes = [Laplace(sign * APART, SD**2 * np.eye(3), 0.0) for sign in begin]
+    return adaptive_importance(TwoModes(), modes, n_effective=1000, rng=np.random.default_rng(1))
+
+
+def test_from_both_modes_each_has_its_share():
+    z, weights, _ = sampled([1.0, -1.0])
+    share = weights.weight @ (z @ APART > 0.0)
+    assert weights.reliable
+    assert weights.log_evidence == pytest.approx(0.0, abs=4.0 / np.sqrt(weights.ess))
+    assert share == pytest.approx(SHARE, abs=4.0 * np.sqrt(SHARE * (1.0 - SHARE) / weights.ess))
+
+
+def test_from_one_mode_the_other_is_missed_and_with_it_its_evidence():
+    _, weights, _ = sampled([-1.0])
+    assert weights.reliable  # what the weights cannot know
+    assert weights.log_evidence == pytest.approx(np.log1p(-SHARE), abs=4.0 / np.sqrt(weights.ess))

@@ -16,7 +16,6 @@ import json
 import time
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,15 +30,11 @@ from leakyflow.files import replacing
 from leakyflow.likelihood.climb_ladder import Fit, climb_ladder, fit_from
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.recordings.batch import Batch
-from leakyflow.simulator.ladder import ladder_prior
-from leakyflow.simulator.prior import Prior
 from leakyflow.training.config import load_config
 
 FOLDER = Path(__file__).parents[2] / "shared" / "recordings"
 RESULTS = Path(__file__).parent / "results" / "real_cells.json"
 SINGLE, SWEEPS = "171116sh single sweeps", 13
-# mV/sqrt(ms), about what a GIF leaves unexplained from step to step.
-WHITE, WHITE_NOISE = "coupled threshold, white noise", 0.3
 N_REPEATS = 100  # simulations of frozen noise
 
 
@@ -108,10 +103,10 @@ def main() -> None:
         return
     for name in arguments.cells:
         done = finished().get(name, {})
-        if "dendrite" in done and WHITE in done:
+        if "dendrite" in done:
             continue
         case = CASES[name]()
-        for model, row in white(case) if "dendrite" in done else chain(models(case), white(case)):
+        for model, row in models(case):
             keep(name, finished().get(name, about(case)) | {model: row})
             print(name, model, {k: v for k, v in row.items() if k != "neuron"}, row.get("neuron"), flush=True)
 
@@ -202,18 +197,6 @@ def models(case: Case) -> Iterator[tuple[str, dict]]:
     for fit in climb_ladder(case.train):
         yield fit.rung, of_fit(case, fit) | {"seconds": round(time.perf_counter() - begun)}
         begun = time.perf_counter()
-
-
-def white(case: Case) -> Iterator[tuple[str, dict]]:
-    """Neurons whose noise is white and of one size, whatever the rest shows."""
-    for rung in ("coupled threshold", "dendrite"):
-        begun = time.perf_counter()
-        entries = {k: v for k, v in ladder_prior(rung).root.items() if not k.startswith("current_noise")}
-        prior = Prior(entries | {"membrane_noise": WHITE_NOISE})
-        target = Scanned.of(Batch.of(case.train), prior)
-        fit = fit_from(target.guess()[0], target, case.train, rung)
-        name = WHITE if rung == "coupled threshold" else f"{rung}, white noise"
-        yield name, of_fit(case, fit) | {"seconds": round(time.perf_counter() - begun)}
 
 
 def preset(cell: lf.Cell) -> Fit:

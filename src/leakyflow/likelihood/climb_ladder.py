@@ -1,4 +1,4 @@
-"""The ladder of neurons fitted to one cell, each rung from where the one before arrived."""
+"""The ladder of neurons fitted to one cell, each rung from where the one before arrived and from a regression."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -31,7 +31,7 @@ class Fit(NamedTuple):
 
 
 def climb_ladder(cell: Cell, rungs: Sequence[str] | None = None) -> Iterator[Fit]:
-    """Fit the rungs one after the other, each from where the one before arrived; the last from a regression, too.
+    """Fit the rungs one after the other, each from where the one before arrived and from a regression.
 
     Args:
         cell: One cell.
@@ -42,9 +42,7 @@ def climb_ladder(cell: Cell, rungs: Sequence[str] | None = None) -> Iterator[Fit
     for name in names:
         prior = ladder_prior(name)
         target = Scanned.of(Batch.of(cell), prior)
-        starts = [target.guess()[0]] if before is None else [_extended(before, prior)]
-        if name == names[-1] and before is not None:
-            starts.append(target.guess()[0])
+        starts = [target.guess()[0]] if before is None else [_extended(before, prior), target.guess()[0]]
         before = max((fit_from(start, target, cell, name) for start in starts), key=lambda fit: fit.mode.log_density)
         yield before
 

@@ -95,6 +95,14 @@ def test_a_model_whose_parameters_are_not_those_of_neurons_is_not_the_cell():
     assert adequacy(predicted(), LIKE).kind == "exact"
 
 
+def test_what_is_typical_by_a_noise_that_no_neuron_has_is_wrong():
+    prediction = predicted(extra=3)
+    assert adequacy(prediction, LIKE).kind == "vague"
+    found = adequacy(prediction, LIKE, conflicts=(Conflict("current_noise_tau", 60.0, 4.1),))
+    assert found.kind == "wrong"
+    assert "it fires otherwise" in str(found.answers()[-1])
+
+
 def test_questions_come_in_the_order_in_which_they_matter():
     text = str(adequacy(predicted(), ODD))
     questions = (

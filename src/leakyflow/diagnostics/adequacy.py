@@ -72,13 +72,14 @@ class Adequacy:
         """In a word.
 
         "exact" where it predicts and is typical, with parameters of neurons; "adequate" where it predicts but not all
-        of this is so, or nobody can tell; "vague" where it is typical, but noise leaves little to predict; else
-        "wrong".
+        of this is so, or nobody can tell; "vague" where it is typical, with parameters of neurons, but noise leaves little
+        to predict; else "wrong".
         """
         typical = self.typical is not None and self.typical.typical
+        plausible = typical and not self.conflicts
         if self.predicts:
-            return "exact" if typical and not self.conflicts else "adequate"
-        return "vague" if typical else "wrong"
+            return "exact" if plausible else "adequate"
+        return "vague" if plausible else "wrong"
 
     def answers(self) -> "tuple[Answer, ...]":
         """The verdict in words: the four questions, and what follows."""

@@ -7,7 +7,6 @@ import pytest
 from leakyflow.errors import LeakyflowError
 from leakyflow.neuron.mechanisms import MECHANISMS
 from leakyflow.simulator.ladder import LADDER, ladder_prior
-from leakyflow.training.config import load_config
 
 # Percentiles 5 and 95 of 645 mouse cortical cells (Teeter et al. 2018).
 CORTICAL = {"tau": (7.0, 48.0), "C": (47.0, 163.0), "V_rest": (-81.0, -62.0), "V_th": (-51.0, -37.0)}
@@ -27,10 +26,6 @@ def test_the_last_rung_has_every_mechanism():
 def test_cortical_cells_lie_inside_the_prior(name):
     distribution = ladder_prior("lif").distributions[name]
     assert all(abs(float(distribution.to_unconstrained(value))) < 2.5 for value in CORTICAL[name])
-
-
-def test_the_preset_cell_has_the_priors_of_the_ladder_up_to_sag():
-    assert load_config("cell").simulator.prior.root == ladder_prior("sag").root
 
 
 def test_the_sag_is_too_slow_for_a_membrane():

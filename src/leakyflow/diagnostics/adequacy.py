@@ -72,8 +72,8 @@ class Adequacy:
         """In a word.
 
         "exact" where it predicts and is typical, with parameters of neurons; "adequate" where it predicts but not all
-        of this is so, or nobody can tell; "vague" where it is typical, with parameters of neurons, but noise leaves little
-        to predict; else "wrong".
+        of this is so, or nobody can tell; "vague" where it is typical, with parameters of neurons, but noise leaves
+        little to predict; else "wrong".
         """
         typical = self.typical is not None and self.typical.typical
         plausible = typical and not self.conflicts

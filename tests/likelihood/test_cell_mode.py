@@ -10,6 +10,7 @@ from leakyflow.likelihood import cell_mode as module
 from leakyflow.likelihood import reference
 from leakyflow.likelihood.cell_mode import Found, cell_mode, find_mode
 from leakyflow.likelihood.gauss_newton import scored_modes
+from leakyflow.likelihood.importance import Sampled, Weights
 from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.recordings.batch import Batch
@@ -94,3 +95,19 @@ def test_a_search_that_did_not_agree_is_not_reliable(target, monkeypatch):
         _, row = reference.around_the_mode(target, 200, np.random.SeedSequence(1))
         reliable[agreed] = row["reliable"]
     assert reliable == {True: True, False: False}
+
+
+def test_of_a_cell_of_many_samples_weights_that_fail_are_said_to_and_no_particles_start(target, monkeypatch):
+    def failed(target, begin, *, n_effective, rng):
+        z = begin[0].centre + 0.01 * rng.standard_normal((400, len(begin[0].centre)))
+        return Sampled(z, Weights(np.full(400, 1.0 / 400), 1.3, -7.0), begin[0])
+
+    started = []
+    monkeypatch.setattr(reference, "adaptive_importance", failed)
+    monkeypatch.setattr(reference, "_by_populations", lambda *_, **__: started.append(True))
+    reference.around_the_mode(target, 200, np.random.SeedSequence(1))
+    monkeypatch.setattr(reference, "MOST_SAMPLES", 100)
+    z, row = reference.around_the_mode(target, 200, np.random.SeedSequence(1))
+    assert started == [True]
+    assert z.shape == (200, target.prior.n_inferred)
+    assert not row["reliable"]

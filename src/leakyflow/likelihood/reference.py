@@ -41,6 +41,8 @@ N_MOVES, N_LAST_STEPS = 20, 5
 MOST_STEPS = 200
 # Agreement of the populations (Vehtari et al. 2021 ask for less than 1.01 of long chains), and share of moves taken.
 LARGEST_R_HAT, LEAST_ACCEPTANCE = 1.05, 0.05
+# Samples of a cell, beyond which particles (a million evaluations) would take more than three minutes on two cores.
+MOST_SAMPLES = 30_000
 # Effective draws that weights must have, and how much wider than what they found the particles begin.
 MOST_EFFECTIVE, SPREAD = 1000, 2.0
 
@@ -87,10 +89,10 @@ def reference_posterior(recording: Recording | Cell, prior: Prior, *, n_draws: i
     """Draw from the exact posterior of a recording, or of a cell by all its sweeps, without a network.
 
     Where the likelihood is a scan over samples, the mode is searched, and draws around it are weighted and improved in
-    rounds (adaptive importance sampling). Where that does not settle, and where a regression holds the likelihood, four
-    populations of particles go from what was found, or from the prior, to the posterior by random walks whose steps
-    follow the particles' covariance. Seconds to minutes, where an amortized posterior takes milliseconds; it is what
-    that is held against.
+    rounds (adaptive importance sampling). Where that does not settle, in cells of up to 30,000 samples, and where a
+    regression holds the likelihood, four populations of particles go from what was found, or from the prior, to the
+    posterior by random walks whose steps follow the particles' covariance. Seconds to minutes, where an amortized
+    posterior takes milliseconds; it is what that is held against.
 
     Args:
         recording: A trace, or a cell.
@@ -145,7 +147,7 @@ def around_the_mode(
     seed: np.random.SeedSequence,
     near: Float64[np.ndarray, "start param"] | None = None,
 ) -> tuple[Float64[np.ndarray, "draw param"], dict[str, Any]] | None:
-    """Adaptive importance sampling from the mode, and sequential Monte Carlo where it does not settle.
+    """Adaptive importance sampling from the mode; where that does not settle, sequential Monte Carlo unless too dear.
 
     Args:
         target: Of one cell.
@@ -161,7 +163,7 @@ def around_the_mode(
     if found is None:
         return None
     z, weights, proposal = adaptive_importance(target, found.modes, n_effective=min(n_draws, MOST_EFFECTIVE), rng=rng)
-    if not weights.reliable:
+    if not weights.reliable and target.lengths.sum() <= MOST_SAMPLES:
         start = Start(0.9, proposal.centre, np.linalg.cholesky(SPREAD**2 * proposal.covariance))
         return _by_populations(target, start, n_draws=n_draws, seed=seed)
     n = -(-n_draws // N_POPULATIONS)
@@ -169,12 +171,12 @@ def around_the_mode(
     own = np.stack([z[part][resample(weights.weight[part], n, rng)] for part in parts])
     r_hat = _largest_r_hat(own)
     row = {
-        "reliable": r_hat < LARGEST_R_HAT and found.agreed,
+        "reliable": bool(weights.reliable and r_hat < LARGEST_R_HAT and found.agreed),
         "ess": weights.ess,
         "r_hat": r_hat,
         "k_hat": weights.k_hat,
         "log_evidence": weights.log_evidence,
-        "log_evidence_error": 1.0 / np.sqrt(weights.ess),
+        "log_evidence_error": 1.0 / np.sqrt(max(weights.ess, 1.0)),
     }
     return own.swapaxes(0, 1).reshape(-1, z.shape[1])[:n_draws], row
 

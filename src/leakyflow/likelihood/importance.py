@@ -23,6 +23,8 @@ LEAST_POSSIBLE = 0.05
 DEGREES, WIDER = 5.0, 1.2
 # Draws of a round, and most rounds; a proposal that has not learnt by then will not.
 N_ROUND, MOST_ROUNDS = 2000, 8
+# Of log density: by so much a draw may lie above a mode that a search came near enough to.
+ABOVE = 2.0
 
 
 class Weights(NamedTuple):
@@ -93,6 +95,7 @@ class Sampled(NamedTuple):
     """Draws of all rounds, in streams that differ in their random numbers alone."""
 
     z: Float64[np.ndarray, "draw param"]
+    log_joint: Float64[np.ndarray, " draw"]
     weights: Weights
     proposal: Laplace  # as it was learnt last
 
@@ -102,7 +105,8 @@ def adaptive_importance(
 ) -> Sampled:
     """Draw from Student's t around approximations of one cell's posterior, and then of what the draws so far say of it.
 
-    All rounds are weighted together, by the mixture of their proposals.
+    All rounds are weighted together, by the mixture of their proposals. They end, too, where a draw is more probable
+    than where they began: then there is a better mode.
 
     Args:
         target: Of one cell.
@@ -114,16 +118,17 @@ def adaptive_importance(
         Cornuet, Marin, Mira & Robert (2012), Adaptive multiple importance sampling, Scandinavian Journal of
         Statistics 39.
     """
+    highest = max(one.log_density for one in begin)
     proposals, z, log_joint = list(begin), np.zeros((0, len(begin[0].centre))), np.zeros(0)
     for i in range(MOST_ROUNDS):
         own = np.concatenate([_student(one, N_ROUND, rng) for one in (proposals if i == 0 else proposals[-1:])])
         z, log_joint = np.concatenate([z, own]), np.concatenate([log_joint, target.log_joint(own[None])[0]])
         log_mixture = special.logsumexp([_log_student(p, z) for p in proposals], axis=0) - np.log(len(proposals))
         (weights,) = importance_weights((log_joint - log_mixture)[None])
-        if weights.reliable and weights.ess >= n_effective:
+        if log_joint.max() > highest + ABOVE or (weights.reliable and weights.ess >= n_effective):
             break
         proposals.append(_learnt(z, log_joint - log_mixture, proposals[-1]))
-    return Sampled(z, weights, proposals[-1])
+    return Sampled(z, log_joint, weights, proposals[-1])
 
 
 def _student(proposal: Laplace, n: int, rng: np.random.Generator) -> Float64[np.ndarray, "draw param"]:

@@ -17,9 +17,10 @@ from jaxtyping import Array, Float64
 
 from leakyflow.cpu import n_cpu
 from leakyflow.errors import LeakyflowError
-from leakyflow.likelihood.cell_mode import find_mode
+from leakyflow.likelihood.cell_mode import cell_mode, find_mode
 from leakyflow.likelihood.draws import Draws, import_arviz
-from leakyflow.likelihood.importance import adaptive_importance, resample
+from leakyflow.likelihood.importance import ABOVE, Sampled, adaptive_importance, resample
+from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.prepare import prepare
 from leakyflow.likelihood.read_off import with_capacitance
 from leakyflow.likelihood.scanned import Scanned
@@ -41,6 +42,8 @@ N_MOVES, N_LAST_STEPS = 20, 5
 MOST_STEPS = 200
 # Agreement of the populations (Vehtari et al. 2021 ask for less than 1.01 of long chains), and share of moves taken.
 LARGEST_R_HAT, LEAST_ACCEPTANCE = 1.05, 0.05
+# Rounds of draws from better and better modes.
+MOST_SEARCHES = 6
 # Samples of a cell, beyond which particles (a million evaluations) would take more than three minutes on two cores.
 MOST_SAMPLES = 30_000
 # Effective draws that weights must have, and how much wider than what they found the particles begin.
@@ -162,7 +165,7 @@ def around_the_mode(
     found = find_mode(target, rng, near)
     if found is None:
         return None
-    z, weights, proposal = adaptive_importance(target, found.modes, n_effective=min(n_draws, MOST_EFFECTIVE), rng=rng)
+    z, _, weights, proposal = _from_the_best(target, found.modes, min(n_draws, MOST_EFFECTIVE), rng)
     if not weights.reliable and target.lengths.sum() <= MOST_SAMPLES:
         start = Start(0.9, proposal.centre, np.linalg.cholesky(SPREAD**2 * proposal.covariance))
         return _by_populations(target, start, n_draws=n_draws, seed=seed)
@@ -179,6 +182,22 @@ def around_the_mode(
         "log_evidence_error": 1.0 / np.sqrt(max(weights.ess, 1.0)),
     }
     return own.swapaxes(0, 1).reshape(-1, z.shape[1])[:n_draws], row
+
+
+def _from_the_best(
+    target: Scanned, modes: tuple[Laplace, ...], n_effective: float, rng: np.random.Generator
+) -> Sampled:
+    """Draws around the modes; where these find, or lead to, a better mode, around that."""
+    for _ in range(MOST_SEARCHES):
+        sampled = adaptive_importance(target, modes, n_effective=n_effective, rng=rng)
+        best, least = int(sampled.log_joint.argmax()), modes[0].log_density + ABOVE
+        if sampled.weights.reliable and sampled.log_joint[best] <= least:
+            break
+        climbed = cell_mode(target, sampled.z[best])
+        if climbed.log_density <= least:
+            break
+        modes = (climbed,)
+    return sampled
 
 
 def _by_populations(

@@ -3,12 +3,14 @@
     python benchmarks/real_cells.py
     python benchmarks/real_cells.py --cells DRN157 C060109A1
     python benchmarks/real_cells.py --single
+    python benchmarks/real_cells.py --onset
     python benchmarks/real_cells.py --table
 
 For each cell of shared/recordings: inference on 60 s of noise, scores on frozen noise (Md* at 4 and 8 ms, explained
 variance); else inference on two thirds of the sweeps, scores on every third. Results go to
 benchmarks/results/real_cells.json after each model; interrupted, the same command continues. `--single` asks whether
-single sweeps of 171116sh, from -100 pA to 150 pA above rheobase, agree on tau, C and the resistance.
+single sweeps of 171116sh, from -100 pA to 150 pA above rheobase, agree on tau, C and the resistance. `--onset` fits an
+exponential to the first rise of V in C060109A1.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import curve_fit
 
 import gif
 import leakyflow as lf
@@ -35,6 +38,7 @@ from leakyflow.training.config import load_config
 FOLDER = Path(__file__).parents[2] / "shared" / "recordings"
 RESULTS = Path(__file__).parent / "results" / "real_cells.json"
 SINGLE, SWEEPS = "171116sh single sweeps", 13
+ONSET, RISE = "C060109A1 onset", 60.0  # ms at most, until the first spike
 N_REPEATS = 100  # simulations of frozen noise
 
 
@@ -93,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--single", action="store_true", help="fit single sweeps of one cell")
+    parser.add_argument("--onset", action="store_true", help="fit an exponential to the onset of one cell")
     parser.add_argument("--table", action="store_true", help="print the results as docs/real_cells.md has them")
     arguments = parser.parse_args()
     if arguments.table:
@@ -100,6 +105,9 @@ def main() -> None:
         return
     if arguments.single:
         keep(SINGLE, {"rungs": single()})
+        return
+    if arguments.onset:
+        keep(ONSET, {"rises": [onset(igor().train[0]), onset(igor().test[0])]})
         return
     for name in arguments.cells:
         done = finished().get(name, {})
@@ -130,6 +138,18 @@ def single() -> dict:
     return found
 
 
+def onset(sweep: lf.Recording) -> dict:
+    """Tau (ms) and C (pF) of the exponential that V follows from the onset of a step to just before its first spike."""
+    begin = int(np.flatnonzero(np.abs(np.diff(sweep.I)) > 20.0)[0]) + 1
+    end = min(int(np.flatnonzero(sweep.spikes)[0]) - round(2.0 / sweep.dt), begin + round(RISE / sweep.dt))
+    t, V_0 = sweep.t[begin:end] - sweep.t[begin], sweep.V[:begin].mean()
+    step = float(sweep.I[begin + 1 : end].mean() - sweep.I[:begin].mean())
+    rise, tau = curve_fit(lambda t, rise, tau: rise * (1.0 - np.exp(-t / tau)), t, sweep.V[begin:end] - V_0, (20, 20))[
+        0
+    ]
+    return {"step": step, "ms": float(t[-1]), "tau": float(tau), "C": float(tau * step / rise)}
+
+
 def finished() -> dict:
     """All results so far."""
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
@@ -141,6 +161,7 @@ def table(results: dict) -> str:
     for name, found in results.items():
         if name == SINGLE:
             lines += single_table(found["rungs"])
+        if name in (SINGLE, ONSET):
             continue
         train, test = found["train"], found["test"]
         lines += [

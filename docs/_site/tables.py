@@ -187,6 +187,7 @@ TABLES: dict[str, Callable[[], str]] = {
         for place, name in enumerate(results("ablation"))
     },
     **{f"cell {name}": lambda place=place: of_cell(place) for place, name in enumerate(results("real_cells"))},
+    "real verdicts": lambda: importlib.import_module("benchmarks.real_verdicts").table(),
     "acquisition": acquisition,
     "backends": lambda: printed("backends", 0),
     "cold": cold,

@@ -86,6 +86,16 @@ def test_what_is_adequate_is_told_from_what_is_wrong(prediction, typical, kind, 
     assert found.answers()[2].good == (kind in ("exact", "adequate"))
 
 
+def test_only_a_plain_neuron_that_is_wrong_is_answered_with_the_richer_network():
+    plain = adequacy(predicted(extra=3), ODD)
+    draw = plain.draws
+    names = (*draw.names, "ahp_slow")
+    richer = replace(plain, draws=replace(draw, names=names, array=np.pad(draw.array, ((0, 0), (0, 1)))))
+    assert "The network `cell` knows" in str(plain.answers()[-1])
+    assert "The network" not in str(richer.answers()[-1])
+    assert "The network" not in str(adequacy(predicted(), ODD).answers()[-1])
+
+
 def test_a_model_whose_parameters_are_not_those_of_neurons_is_not_the_cell():
     found = adequacy(predicted(), LIKE, conflicts=(Conflict("tau", 737.0, 6.04),))
     assert found.kind == "adequate"

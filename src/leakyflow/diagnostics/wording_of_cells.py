@@ -23,6 +23,9 @@ LACKS = {
     "sag": ("under a step V moves {} further out with time", "V sags back by {} under a step"),
     "rectification": ("far from rest V is {} further out", "far from rest V is {} less far out"),
 }
+# A parameter of neurons that do more than leak and fire, and what is said where there is none.
+RICHER = "ahp_slow"
+RICHER_NETWORK = " The network `cell` knows currents after spikes, a threshold that moves, and sag."
 WHAT = {
     "kept back": "sweeps kept back from the inference",
     "left out in turn": "sweeps, each predicted by what the others say",
@@ -145,7 +148,8 @@ def on_the_whole(a: Adequacy) -> Answer:
         case "vague":
             return Answer(question, "Like the model, but little to predict.", "Give it stronger currents.", False)
         case _:
-            return Answer(question, "Wrong.", sentence(f"this model does not do what the cell does: {_why(a)}"), False)
+            wrong = sentence(f"this model does not do what the cell does: {_why(a)}")
+            return Answer(question, "Wrong.", wrong + ("" if RICHER in a.draws.names else RICHER_NETWORK), False)
 
 
 def _why(a: Adequacy) -> str:

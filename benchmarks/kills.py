@@ -1,6 +1,7 @@
 """Whether a command that was killed, interrupted or left without room goes on to the same bits and leaves nothing.
 
     python -m benchmarks.kills --n 200     # goes on where it was stopped; all commands in turn
+    python -m benchmarks.kills --every --command infer
     python -m benchmarks.fuzz --table      # write docs/robustness.md anew
 
 Each command of `COMMANDS` runs in a process of its own with small settings. An audit hook counts the file operations
@@ -47,7 +48,6 @@ DIAGNOSED = ("convergence", "amortized", "predictive", "typicality")
 COPIES = 2  # of the folder, on the way to a kill
 AGAIN = 4  # states of which one is killed once more
 BLAMING = "batch"  # takes a file at which it was killed twice for one that kills it, and says so in its row
-TIMES = re.compile(rb"created_at|built on|\d+\.\d s\b")
 
 
 class Command(NamedTuple):
@@ -88,6 +88,9 @@ COMMANDS = {
     "infer": Command(INFER, "posteriors", (CELL,), before=[*INFER, "--seed", "1"]),
     "report": Command(REPORT, "pages", (NET, FOUND), before=REPORT),
     "batch": Command([*BATCH, "--out", "results"], "results", (CELLS,)),
+    "summarize": Command(
+        ["summarize", "--config", CONFIG, "--n", "150", "--shard-size", "50", "--out", "shards"], "shards", (CONFIG,)
+    ),
     "export": Command(EXPORT, "exported", (DRAWS,), before=[*EXPORT, "--seed", "1"]),
 }
 
@@ -97,18 +100,21 @@ COMMANDS = {
 
 def make_small() -> None:
     """Settings with which everything takes seconds."""
-    from leakyflow.batches import batch
-    from leakyflow.batches.shard import make_shard
+    from leakyflow.batches import batch, summaries
     from leakyflow.diagnostics import parts, suite, typicality
     from leakyflow.simulator import dataset
 
-    def make_shards(out: Path, missing: list[int], *, done: Callable[[int], None], **_: Any) -> None:
-        for index in missing:  # here, where the hook is, and not by workers of Dask
-            done(make_shard(out, index))
-
-    batch.make_shards = make_shards
+    batch.make_shards = summaries.make_shards = make_here
     dataset.CHUNK, typicality.N_SIMULATIONS, parts.N_PREDICTIVE = CHUNK, N_SIMULATIONS, N_PREDICTIVE
     suite.PARTS = tuple(part for part in suite.PARTS if part.name in DIAGNOSED)
+
+
+def make_here(
+    make: Callable[[Path, int], int], out: Path, missing: list[int], *, done: Callable[[int], None], **_: Any
+) -> None:
+    """Make shards in this process, where the hook is, and not by workers of Dask."""
+    for index in missing:
+        done(make(out, index))
 
 
 class Hook:
@@ -195,6 +201,11 @@ class Ended(NamedTuple):
 
     status: int
     said: str
+
+    @property
+    def well(self) -> bool:
+        """Whether it did its work; Python ends by 1, too, where it shows a traceback."""
+        return self.status in (0, 1) and "Traceback" not in self.said
 
 
 def start(folder: Path, arguments: list[str], action: dict[str, Any]) -> Callable[[], Ended]:
@@ -421,6 +432,7 @@ class Trial(NamedTuple):
     same: bool = True
     left_over: list[str] = []  # noqa: RUF012
     torn: list[str] = []  # noqa: RUF012
+    differing: list[str] = []  # noqa: RUF012
 
 
 def judged(place: Place, name: str, how: str, reference: dict[str, str], older: dict[str, str]) -> Trial:
@@ -429,7 +441,13 @@ def judged(place: Place, name: str, how: str, reference: dict[str, str], older: 
     broken = torn(place.now, command.out, [reference, older]) if command.before else []
     status = run_here(place.now, again(place.now, command))
     found = state(place.now, command.out)
-    return Trial(name, how, status in (0, 1), found == reference, leftovers(place.now), broken)
+    differing = differences(found, reference)
+    return Trial(name, how, status in (0, 1), not differing, leftovers(place.now), broken, differing)
+
+
+def differences(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
+    """Files that are not what they should be."""
+    return sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
 
 
 def reference_of(place: Place, name: str) -> tuple[dict[str, str], dict[str, str], int]:
@@ -439,13 +457,12 @@ def reference_of(place: Place, name: str) -> tuple[dict[str, str], dict[str, str
         folder = place.fresh(command)
         older = state(folder, command.out)
         ended = start(folder, command.arguments, {"count": str(place.folder / "count")})()
-        assert ended.status in (0, 1), ended
+        assert ended.well, ended
         found = state(folder, command.out)
         place.fresh(command)
         assert run_here(place.now, command.arguments) in (0, 1)
-        other = state(place.now, command.out)
-        differing = [key for key in found.keys() | other.keys() if found.get(key) != other.get(key)]
-        assert not differing, f"{name} does not give the same bits twice: {differing}"
+        unlike = differences(found, state(place.now, command.out))
+        assert not unlike, f"{name} does not give the same bits twice: {unlike}"
         kept.write_text(json.dumps([found, older, int((place.folder / "count").read_text())]))
     found, older, n = json.loads(kept.read_text())
     return found, older, n
@@ -472,10 +489,24 @@ def killed(place: Place, name: str, rng: np.random.Generator) -> Iterator[tuple[
     if ended.status == -signal.SIGKILL:
         yield f"{how} at operation {at[-1]} of {n}", place.now
     else:
-        assert ended.status in (0, 1), ended  # fewer operations were left than drawn
+        assert ended.well, ended  # fewer operations were left than drawn
     for i, path in copies.items():
         if Path(path).is_dir():
             yield f"{how}: the state at operation {i} of {n}", Path(path)
+
+
+def every(place: Place, name: str, *, is_torn: bool) -> Iterator[tuple[str, Path]]:
+    """What SIGKILL at each operation of one run would have left."""
+    command = COMMANDS[name]
+    _, _, n = reference_of(place, name)
+    place.fresh(command)
+    copies = {str(i): str(place.states / f"{name}-every-{i}") for i in range(n)}
+    for path in copies.values():
+        shutil.rmtree(path, ignore_errors=True)
+    ended = start(place.now, command.arguments, {"do": "nothing", "torn": is_torn, "copies": copies})()
+    assert ended.well, ended
+    for i, path in copies.items():
+        yield f"{'torn, ' if is_torn else ''}every one: the state at operation {i} of {n}", Path(path)
 
 
 # --- conditions
@@ -507,9 +538,9 @@ def in_environment(place: Place, name: str, condition: str, rng: np.random.Gener
     command = COMMANDS[name]
     reference, _, _ = reference_of(place, name)
     ended = start_anew(place.fresh(command), command.arguments, **settings_of(condition))()
-    well = ended.status in (0, 1) and "Traceback" not in ended.said
-    how = condition if well else f"{condition}: status {ended.status}: {ended.said[-300:]}"
-    return Trial(name, how, well, state(place.now, command.out) == reference, leftovers(place.now))
+    how = condition if ended.well else f"{condition}: status {ended.status}: {ended.said[-300:]}"
+    differing = differences(state(place.now, command.out), reference)
+    return Trial(name, how, ended.well, not differing, leftovers(place.now), differing=differing)
 
 
 def stopped(place: Place, name: str, condition: str, rng: np.random.Generator) -> Trial:
@@ -569,12 +600,10 @@ def odd_names(place: Place, name: str, condition: str, rng: np.random.Generator)
         f"./{odd}{word.removeprefix(command.out)}" if is_out(word, command) else word for word in command.arguments
     ]
     ended = start(folder, arguments, {})()
-    well = ended.status in (0, 1) and "Traceback" not in ended.said
     found = state(folder, odd)
-    unlike = {key for key in reference if found.get(key) != reference[key] and not key.endswith((".html", ".json"))}
-    return Trial(
-        name, f"{condition}: {odd!r}", well, not unlike and found.keys() == reference.keys(), leftovers(folder)
-    )
+    naming = {key for key in found.keys() & reference if key.endswith((".html", ".json"))}  # the folder
+    unlike = [key for key in differences(found, reference) if key not in naming]
+    return Trial(name, f"{condition}: {odd!r}", ended.well, not unlike, leftovers(folder), differing=unlike)
 
 
 Condition = Callable[[Place, str, str, np.random.Generator], Trial]
@@ -595,6 +624,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=200, help="states after a kill")
     parser.add_argument("--conditions", type=int, default=2, help="times that each condition is met by each command")
+    parser.add_argument("--every", action="store_true", help="states at each operation, whole and torn, in place of n")
     parser.add_argument("--command", choices=list(COMMANDS), action="append")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "leakyflow-kills")
@@ -621,7 +651,14 @@ def main() -> None:
         if not (trial.ended and trial.same) or trial.left_over or trial.torn:
             print(kind, trial, flush=True)
 
-    while sum(row["kind"] == "kill" for row in rows) < given.n:
+    for name in names if given.every else ():
+        reference, older, _ = reference_of(place, name)
+        for is_torn in (False, True):
+            for how, path in every(place, name, is_torn=is_torn):
+                place.from_state(path)
+                shutil.rmtree(path)
+                add("kill", judged(place, name, how, reference, older))
+    while not given.every and sum(row["kind"] == "kill" for row in rows) < given.n:
         counts = {name: sum(row["kind"] == "kill" and row["command"] == name for row in rows) for name in names}
         name = min(counts, key=lambda name: counts[name])
         reference, older, _ = reference_of(place, name)

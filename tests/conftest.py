@@ -1,4 +1,5 @@
 import getpass
+import json
 import os
 import tempfile
 from dataclasses import replace
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 import pytest
+
+from tests.once import made_once
 
 matplotlib.use("Agg")
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -71,6 +74,13 @@ def tiny_dataset(tiny_config: "Config") -> "Dataset":
 @pytest.fixture(scope="session")
 def tiny_run(tiny_config: "Config", tiny_dataset: "Dataset", tmp_path_factory: pytest.TempPathFactory) -> "Run":
     """A finished run of the tiny network; its folder is shared, so leave it as it is."""
-    from leakyflow.training.fit import train
+    from leakyflow.training.fit import Run, train
+    from leakyflow.training.run import load_posterior
 
-    return train(tiny_config, tiny_dataset, out=tmp_path_factory.mktemp("runs") / "tiny")
+    def make(folder: Path) -> None:
+        history = train(tiny_config, tiny_dataset, out=folder / "tiny").history
+        (folder / "history.json").write_text(json.dumps(history))
+
+    shared = made_once(tmp_path_factory, "runs", make)
+    history = json.loads((shared / "history.json").read_text())
+    return Run(shared / "tiny", load_posterior(shared / "tiny"), history)

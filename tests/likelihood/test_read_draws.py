@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,8 @@ import pytest
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws
 from leakyflow.likelihood.read_draws import read_draws
+from leakyflow.likelihood.write_draws import write_draws
+from tests.room import little_room
 
 GIVEN = {"V_rest": -72.0, "C": 90.0, "V_th": -45.0, "V_reset": -60.0, "t_ref": 3.0}
 
@@ -24,10 +28,15 @@ def draws(recordings: tuple[str, ...] | None = None) -> Draws:
     )
 
 
+def by_arviz(written: Draws, path: Path) -> None:
+    written.to_arviz().to_netcdf(str(path))
+
+
 @pytest.mark.parametrize("recordings", [None, ("a", "b", "c")], ids=["one", "many"])
-def test_what_was_written_is_read_back(recordings, tmp_path):
+@pytest.mark.parametrize("write", [write_draws, by_arviz])
+def test_what_was_written_is_read_back(write, recordings, tmp_path):
     written = draws(recordings)
-    written.to_arviz().to_netcdf(str(tmp_path / "cell.nc"))
+    write(written, tmp_path / "cell.nc")
     found = read_draws(tmp_path / "cell.nc")
     assert found == written
     assert (found.source, found.dt) == ("cell", 0.2)
@@ -35,6 +44,28 @@ def test_what_was_written_is_read_back(recordings, tmp_path):
     assert set(found.given) == set(written.given)
     for name, value in written.given.items():
         np.testing.assert_array_equal(found.given[name], value)
+
+
+@pytest.mark.parametrize("recordings", [None, ("a", "b", "c")], ids=["one", "many"])
+def test_arviz_reads_the_same_of_both(recordings, tmp_path):
+    import arviz as az
+
+    written = draws(recordings)
+    by_arviz(written, tmp_path / "theirs.nc")
+    write_draws(written, tmp_path / "ours.nc", recording="cell", seed=1)
+    theirs, ours = (az.from_netcdf(tmp_path / f"{name}.nc") for name in ("theirs", "ours"))
+    assert ours.groups() == theirs.groups()
+    assert {name: ours.posterior.attrs.pop(name) for name in ("recording", "seed")} == {"recording": "cell", "seed": 1}
+    for group in theirs.groups():
+        assert ours[group].drop_attrs().identical(theirs[group].drop_attrs())
+        assert {**ours[group].attrs, "created_at": ""} == {**theirs[group].attrs, "created_at": ""}
+    assert (tmp_path / "ours.nc").stat().st_size <= (tmp_path / "theirs.nc").stat().st_size
+
+
+@pytest.mark.parametrize("room", [0, 100, 6000, 18117, 20000])
+def test_draws_that_find_no_room_are_an_error_and_no_crash(room, tmp_path):
+    with pytest.raises(OSError, match="large"), little_room(room):
+        write_draws(draws(tuple(map(str, range(100)))), tmp_path / "cell.nc")
 
 
 def test_draws_without_all_that_belongs_to_them_are_read_too(tmp_path):

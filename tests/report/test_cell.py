@@ -5,23 +5,31 @@ import pytest
 
 from leakyflow.diagnostics.adequacy import Adequacy, adequacy_of
 from leakyflow.likelihood.draws import n_decimals
+from leakyflow.models.posterior import Posterior
 from leakyflow.report.cell import cell_page
+from leakyflow.training.run import load_posterior
 from tests.cases import stimulated
 
 
 @pytest.fixture(scope="module")
-def verdict(tiny_run) -> Adequacy:
-    return adequacy_of(tiny_run.posterior, stimulated(200.0), n_draws=300)
+def posterior() -> Posterior:
+    """One that ships with what is typical to it, and that finds posteriors: nothing is simulated or searched for."""
+    return load_posterior("standard")
 
 
-def page_of(tiny_run, verdict: Adequacy, **changes):
+@pytest.fixture(scope="module")
+def verdict(posterior) -> Adequacy:
+    return adequacy_of(posterior, stimulated(200.0), n_draws=300)
+
+
+def page_of(posterior, verdict: Adequacy, **changes):
     draws = replace(verdict.draws, diagnostics=verdict.draws.diagnostics.assign(**changes))
     found = replace(verdict, draws=draws)
-    return cell_page(found, tiny_run.posterior, seed=7, command="leakyflow infer cell.abf --report")
+    return cell_page(found, posterior, seed=7, command="leakyflow infer cell.abf --report")
 
 
-def test_the_page_holds_the_very_numbers_of_the_draws(tiny_run, verdict, tmp_path):
-    page = page_of(tiny_run, verdict)
+def test_the_page_holds_the_very_numbers_of_the_draws(posterior, verdict, tmp_path):
+    page = page_of(posterior, verdict)
     summary = verdict.draws.summary().loc["V_rest"]
     assert f"{summary['mean']:.{n_decimals(summary['sd'])}f}".replace("-", "−") in page.body.replace("\\", "")
     html = page.write_html(tmp_path / "a.html").read_text()
@@ -31,16 +39,16 @@ def test_the_page_holds_the_very_numbers_of_the_draws(tiny_run, verdict, tmp_pat
     assert not re.findall(r'<(?:img|script|link)[^>]*(?:src|href)="(?!data:)', html)
 
 
-def test_page_and_command_line_say_the_same(tiny_run, verdict):
-    body = re.sub(r"[\\*]", "", page_of(tiny_run, verdict).body)
+def test_page_and_command_line_say_the_same(posterior, verdict):
+    body = re.sub(r"[\\*]", "", page_of(posterior, verdict).body)
     for answer in verdict.answers():
         assert f"{answer.question} {answer.short}" in body
         assert answer.text[:40] in body
 
 
-def test_what_the_reader_warns_of_and_left_out_is_on_the_page(tiny_run, verdict):
+def test_what_the_reader_warns_of_and_left_out_is_on_the_page(posterior, verdict):
     found = replace(verdict, findings={"V drifts by 3 mV. Cut it.": 1}, left_out={4: "It clamps voltage."})
-    body = page_of(tiny_run, found).body.replace("\\", "")
+    body = page_of(posterior, found).body.replace("\\", "")
     assert "- V drifts by 3 mV. Cut it." in body
     assert "- Left out. Sweep 4: It clamps voltage." in body
     assert "::: warning :::" in body
@@ -56,6 +64,6 @@ def test_what_the_reader_warns_of_and_left_out_is_on_the_page(tiny_run, verdict)
         ({"method": "exact", "reliable": True, "k_hat": float("nan"), "r_hat": 1.01, "ess": 800.0}, "by sequential"),
     ],
 )
-def test_how_draws_were_corrected_is_said_in_words(tiny_run, verdict, changes, words):
-    body = page_of(tiny_run, verdict, **changes).body.replace("\\", "")  # that escape signs
+def test_how_draws_were_corrected_is_said_in_words(posterior, verdict, changes, words):
+    body = page_of(posterior, verdict, **changes).body.replace("\\", "")  # that escape signs
     assert re.search(words, body, re.DOTALL)

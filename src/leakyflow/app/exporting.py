@@ -65,11 +65,11 @@ def exported(progress: Progress, result: Result, kind: str, without: Sequence[st
 
 def _write(path: Path, found: "Adequacy", kind: str, result: Result) -> None:
     if kind == "nc":
-        data = found.draws.to_arviz()
+        from leakyflow.likelihood.write_draws import write_draws
+
         names = ", ".join(sweep.name for sweep in found.used)
         about = {"recording": found.used.name, "sweeps": names, "seed": result.choice.seed, "file": result.file}
-        data["posterior"].attrs |= about
-        data.to_netcdf(str(path))
+        write_draws(found.draws, path, **about)
     elif kind == "csv":
         found.draws.to_dataframe().to_csv(path)
     elif kind == "html":

@@ -13,6 +13,7 @@ from leakyflow.batches.manifest import Manifest, fingerprint, network_hash
 from leakyflow.batches.one import Found, Judge, infer_file, judge
 from leakyflow.errors import LeakyflowError
 from leakyflow.files import creating, replacing, sweep
+from leakyflow.likelihood.write_draws import write_draws
 from leakyflow.seeds import stream
 
 __all__ = ["ROWS", "SHARDS", "is_done", "make_shard", "place"]
@@ -79,7 +80,7 @@ def _row(manifest: Manifest, number: int, known: Judge, scratch: Path, marks: "_
     except Exception as error:  # a bad file never stops a batch, whatever its reader raises
         return row | {"status": "failed", "error": _told(error)}
     stem = f"{number:07d}_{re.sub(r'[^A-Za-z0-9.-]+', '_', Path(entry.path).name)[-60:]}"
-    found.draws.to_arviz().to_netcdf(str(scratch / f"{stem}.nc"))
+    write_draws(found.draws, scratch / f"{stem}.nc")
     (scratch / f"{stem}.svg").write_text(found.picture, encoding="utf-8")
     return row | plain(found.row) | {"draws": f"{stem}.nc", "picture": f"{stem}.svg"}
 

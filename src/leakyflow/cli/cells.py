@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from leakyflow import __version__
 from leakyflow.cli.console import out
-from leakyflow.cli.posteriors import load_typicality, show, write_draws
+from leakyflow.cli.posteriors import load_typicality, show
 from leakyflow.cli.tables import cell_table, posterior_table
 from leakyflow.cli.window import Asked
 
@@ -101,6 +101,7 @@ def write_inferred(verdict: "Adequacy", posterior: "Posterior", stem: Path, *, s
     """Write figure and draws."""
     from leakyflow.diagnostics.plots.cells import plot_cell
     from leakyflow.diagnostics.plots.style import save_figure
+    from leakyflow.likelihood.write_draws import write_draws
 
     figure = plot_cell(verdict.prediction, verdict.draws, posterior.prior, verdict.spread)
     for suffix in (".png", ".svg"):
@@ -108,4 +109,4 @@ def write_inferred(verdict: "Adequacy", posterior: "Posterior", stem: Path, *, s
         figure.set_layout_engine(None)  # to lay it out takes as long as to draw it, and is done
     names = ", ".join(sweep.name for sweep in verdict.used)
     attributes = {"recording": verdict.used.name, "sweeps": names, "seed": seed, "leakyflow": __version__}
-    write_draws(verdict.draws, stem.with_name(f"{stem.name}.nc"), attributes | {"file": str(source)})
+    write_draws(verdict.draws, stem.with_name(f"{stem.name}.nc"), **attributes, file=str(source))

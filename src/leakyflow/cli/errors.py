@@ -37,10 +37,6 @@ def one_screen(parameters: Callable[[], Sequence[Any]]) -> Iterator[None]:
         raise
     except (ValueError, OSError, ImportError) as error:
         fail(error, parameters())
-    except RuntimeError as error:  # HDF5 reports a full disk so; typer ends a command so
-        if isinstance(error, typer.Exit) or "unable to" not in str(error).lower():
-            raise
-        fail(error, parameters())
     except KeyboardInterrupt:
         err.print("Interrupted.")
         raise typer.Exit(INTERRUPTED) from None

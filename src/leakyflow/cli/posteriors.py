@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from leakyflow import __version__
 from leakyflow.cli.console import out, timed, warn
-from leakyflow.cli.files import claim
 from leakyflow.cli.tables import posterior_table
 
 if TYPE_CHECKING:
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
     from leakyflow.recordings.recording import Recording
     from leakyflow.recordings.sweeps import Sweep
 
-__all__ = ["channels", "load_typicality", "show", "show_posterior", "show_simulations", "write_draws"]
-
-HDF5_OVERHEAD = 2**18  # bytes beside the draws in a NetCDF file, and as much again
+__all__ = ["channels", "load_typicality", "show", "show_posterior", "show_simulations"]
 
 
 def load_typicality(posterior: "Posterior") -> "Typicality":
@@ -75,6 +72,7 @@ def show_posterior(
     from leakyflow.diagnostics.plots.style import save_figure
     from leakyflow.diagnostics.predictive import posterior_predictive
     from leakyflow.diagnostics.wording import about_draws, about_model
+    from leakyflow.likelihood.write_draws import write_draws
 
     assert draws.diagnostics is not None
     out.print(posterior_table(draws.summary(), truth))
@@ -86,13 +84,5 @@ def show_posterior(
         save_figure(figure, stem.with_name(stem.name + suffix))
         figure.set_layout_engine(None)  # to lay it out takes as long as to draw it, and is done
     attributes = {"recording": recording.name, "seed": seed, "leakyflow": __version__}
-    write_draws(draws, stem.with_name(f"{stem.name}.nc"), attributes | ({"file": str(source)} if source else {}))
+    write_draws(draws, stem.with_name(f"{stem.name}.nc"), **attributes, **({"file": str(source)} if source else {}))
     return predictive
-
-
-def write_draws(draws: "Draws", path: Path, attributes: dict[str, object]) -> None:
-    """Write draws as NetCDF, with what they are of."""
-    data = draws.to_arviz()
-    data["posterior"].attrs |= attributes
-    claim(path, n_bytes=2 * draws.array.nbytes + HDF5_OVERHEAD)
-    data.to_netcdf(str(path))

@@ -1,5 +1,6 @@
 """A recording saved to a file of its own, and read back identical."""
 
+import io
 import zipfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -59,7 +60,7 @@ def save_recording(recording: Recording, path: str | Path) -> Path:
     try:
         with replacing(path) as scratch:
             writers[path.suffix.lower()](recording, scratch)
-    except (OSError, RuntimeError) as error:  # HDF5 reports a full disk as either
+    except OSError as error:
         raise OSError(f"{path} could not be written: {error}\nFree some space, or choose another folder.") from error
     return path
 
@@ -128,6 +129,7 @@ def _recording(arrays: Mapping[str, np.ndarray], *, name: str, path: Path) -> Re
 
 
 def _write_nwb(recording: Recording, path: Path) -> None:
+    import h5py
     from pynwb import NWBHDF5IO, NWBFile
 
     file = NWBFile(
@@ -137,8 +139,10 @@ def _write_nwb(recording: Recording, path: Path) -> None:
     )
     _add_clamp(file, recording)
     _add_preprocessed(file, recording)
-    with NWBHDF5IO(str(path), "w") as io:
-        io.write(file)
+    buffer = io.BytesIO()  # HDF5 itself crashes the process on a full disk
+    with h5py.File(buffer, "w") as whole, NWBHDF5IO(mode="w", file=whole) as writer:
+        writer.write(file)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _add_clamp(file: Any, recording: Recording) -> None:

@@ -131,12 +131,17 @@ class Typicality:
 
     def check(self, recording: Recording) -> Verdict:
         """Say whether a recording is typical, and what is not."""
-        recordings, _ = self.posterior.as_recordings(recording)
-        features = features_of(self.posterior, recordings)
-        p = float(self._p_values(features, recordings)[0])
-        cloud = self.clouds[int(self._strata(recordings)[0])]
-        reason = reason_of(cloud, cloud.scale.scores(features))
-        return Verdict(p, p >= ATYPICAL, typicality_note(p, reason), reason)
+        return self.most_unusual([recording])[1]
+
+    def most_unusual(self, recordings: Sequence[Recording]) -> tuple[int, Verdict]:
+        """The place of the most unusual of some recordings, and what there is to say of it by itself."""
+        batch, _ = self.posterior.as_recordings(recordings)
+        features = features_of(self.posterior, batch)
+        p_values = self._p_values(features, batch)
+        worst = int(p_values.argmin())
+        cloud, p = self.clouds[int(self._strata(batch)[worst])], float(p_values[worst])
+        reason = reason_of(cloud, cloud.scale.scores(features[worst : worst + 1]))
+        return worst, Verdict(p, p >= ATYPICAL, typicality_note(p, reason), reason)
 
     def set_p_value(self, recordings: Sequence[Recording] | Batch) -> float:
         """How unusual recordings are as a set, by their maximum mean discrepancy from simulations.

@@ -45,11 +45,9 @@ def check_cell(
         shortest, longest = posterior.duration
         return None, f"the simulations of `{posterior.name}` last {shortest:g} to {longest:g} ms, and no sweep does"
     known = typicality or typicality_of(posterior)
-    p_values = known.p_value(fits)
-    worst = int(p_values.argmin())
-    own = known.check(fits[worst])
+    worst, own = known.most_unusual(fits)
     if len(fits) == 1:
         return own, ""
-    p = min(1.0, float(p_values[worst]) * len(fits))
+    p = min(1.0, own.p * len(fits))
     reason = f"Most of all {fits[worst].name or 'one sweep'}: {own.reason}"
     return Verdict(p, p >= ATYPICAL, typicality_note(p, reason), reason), ""

@@ -14,6 +14,7 @@ from blackjax.smc.tempered import TemperedSMCState
 from jaxtyping import Array
 
 from leakyflow.cpu import n_cpu
+from leakyflow.layout import double_precision
 from leakyflow.likelihood.draws import import_arviz
 from leakyflow.likelihood.populations import N_POPULATIONS, Populations, Start, largest_r_hat
 from leakyflow.likelihood.target import Target, above, log_mass_above
@@ -52,7 +53,7 @@ def tempered_populations(
 
     def population(key: int) -> tuple[np.ndarray, ...]:
         # Set here because a thread of its own does not inherit it.
-        with jax.enable_x64(True):
+        with double_precision():
             found = _temper(
                 jax.random.key(key), *arguments, log_likelihood=density.log_likelihood, n_particles=n_particles
             )

@@ -4,8 +4,8 @@
 
 Recordings are drawn from the prior of `lif`, one to a file of its own. Each number of files is a whole command with a
 process for each processor, in an empty folder: seconds on the clock and of processor time, the largest process, and
-what came of the files. Seconds for a recording are of the difference between the smallest and the largest number, so that
-start-up is no part of them. Results go to `benchmarks/results/batch.json`.
+what came of the files. Seconds for a recording are of the difference between the smallest and the largest number, so
+that start-up is no part of them. Results go to `benchmarks/results/batch.json`.
 """
 
 import argparse

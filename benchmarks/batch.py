@@ -17,6 +17,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -37,7 +38,7 @@ def make_files(folder: Path, n: int) -> None:
             lf.save_recording(recording, path)
 
 
-def measured(files: Path, n: int) -> dict[str, float]:
+def measured(files: Path, n: int) -> dict[str, Any]:
     """The whole command on the first n files."""
     with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
         folder, out = Path(scratch) / "cells", Path(scratch) / "out"
@@ -61,6 +62,7 @@ def measured(files: Path, n: int) -> dict[str, float]:
         "largest_process_GiB": used.ru_maxrss / 2**20,
         "ok": int((table["status"] == "ok").sum()),
         "searched": searched,
+        "errors": sorted({error[:200] for error in table["error"].dropna()}),
     }
 
 

@@ -14,6 +14,7 @@ ORDER = (
     "errors",
     "again",
     "cpu",
+    "layout",
     "compilation",
     "files",
     "seeds",

@@ -87,7 +87,7 @@ BOUNDS = {
         "DEFENSIVE_SPREAD": "the smallest with which [none of 400 recordings failed](accuracy.md#why-a-share-of-the-draws-is-spread).",
         "LEAST_EFFICIENCY": "Effective share of draws that are only checked, below which the network missed the posterior.",
     },
-    "likelihood.reference": {
+    "likelihood.populations": {
         "N_POPULATIONS": "Independent populations of particles: their agreement is the check.",
         "LARGEST_R_HAT": "That agreement.",
     },

@@ -103,6 +103,21 @@ def cold() -> str:
     return table(["command", "first, s", "again, s"], rows)
 
 
+def batch() -> str:
+    """Many files."""
+    rows = [
+        [
+            f"{row['n']:,}",
+            f"{row['wall_s']:.0f}",
+            f"{row['cpu_s']:.0f}",
+            f"{row['largest_process_GiB']:.2f}",
+            str(row["ok"]),
+        ]
+        for row in results("batch")["runs"]
+    ]
+    return table(["files", "s", "processor, s", "largest process, GiB", "inferred"], rows)
+
+
 def likelihood() -> str:
     """How the scan is run."""
     head = [
@@ -190,6 +205,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "real verdicts": lambda: importlib.import_module("benchmarks.real_verdicts").table(),
     "acquisition": acquisition,
     "backends": lambda: printed("backends", 0),
+    "batch": batch,
     "cold": cold,
     "from nothing": from_nothing,
     "inference, many": lambda: printed("inference", 1),

@@ -59,3 +59,24 @@ def test_version_is_shown():
 
 def test_no_command_shows_help():
     assert "Examples" in leakyflow_().stdout + leakyflow_().stderr
+
+
+@pytest.mark.parametrize(("command", "found"), [("infer", False), ("batch", True)])
+def test_what_only_some_commands_need_is_absent_from_the_others(command, found):
+    code = f"""
+import importlib.util, sys
+from leakyflow.cli.commands import spare
+spare(["{command}", "cell.abf"])
+print(importlib.util.find_spec("bokeh") is not None, importlib.util.find_spec("dask") is not None)
+"""
+    assert run_python(code).stdout.split() == [str(found)] * 2
+
+
+def test_a_network_is_loaded_without_another_backend():
+    """Keras imports TensorFlow, for two seconds, where a layer's configuration is asked for."""
+    code = """
+import sys, leakyflow as lf
+lf.load_posterior('lif')
+print(*({'tensorflow', 'torch', 'blackjax'} & set(sys.modules)))
+"""
+    assert run_python(code, KERAS_BACKEND="jax").stdout.split() == []

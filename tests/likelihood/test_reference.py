@@ -6,7 +6,8 @@ import scipy.stats
 
 from leakyflow.likelihood.draws import Draws
 from leakyflow.likelihood.log_likelihood import log_likelihood
-from leakyflow.likelihood.reference import N_POPULATIONS, Populations, reference_posterior
+from leakyflow.likelihood.populations import N_POPULATIONS, Populations
+from leakyflow.likelihood.reference import reference_posterior
 from leakyflow.simulator.distributions import Uniform
 from leakyflow.simulator.prior import Prior
 from tests.cases import NEURON, PRIORS, STANDARD, recorded, simulated, simulator, stimulated

@@ -5,8 +5,8 @@ import scipy.stats
 from leakyflow.likelihood.gauss_newton import scored_modes
 from leakyflow.likelihood.log_likelihood import log_likelihood
 from leakyflow.likelihood.normal import LOG_SQRT_2PI
+from leakyflow.likelihood.populations import Populations
 from leakyflow.likelihood.prepare import prepare
-from leakyflow.likelihood.reference import Populations
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.models.correction import (
     DEFENSIVE_SHARE,

@@ -4,10 +4,12 @@ import keras
 import numpy as np
 import pytest
 
+from leakyflow.layout import layout
 from leakyflow.models import lstm
-from leakyflow.models.lstm import GROUP, Layer, last_state
+from leakyflow.models.lstm import Layer, last_state
 
 N_PATCHES, N_FEATURES, UNITS = 9, 5, 4
+GROUP = layout("cpu").lstm_group
 # Fewer than a group, a whole one, and several with a rest.
 SIZES = (3, GROUP, 2 * GROUP + 7)
 
@@ -43,25 +45,26 @@ def by_keras(layers, patches, n_patches, values):
         return layers[1](layers[0](patches, mask=mask), mask=mask)
 
 
-def by_jax(patches, n_patches, values):
-    return last_state((Layer(*values[:3]), Layer(*values[3:])), jnp.asarray(patches), jnp.asarray(n_patches))
+def by_jax(patches, n_patches, values, group=GROUP):
+    return last_state((Layer(*values[:3]), Layer(*values[3:])), jnp.asarray(patches), jnp.asarray(n_patches), group)
 
 
-@pytest.mark.parametrize("n", SIZES)
-def test_state_is_that_of_two_keras_layers(layers, n):
+# All recordings as one group, too, as on a GPU.
+@pytest.mark.parametrize(("n", "group"), [*((n, GROUP) for n in SIZES), (SIZES[-1], SIZES[-1])])
+def test_state_is_that_of_two_keras_layers(layers, n, group):
     patches, n_patches = example(n)
     values = values_of(layers)
     expected = by_keras(layers, patches, n_patches, values)
-    np.testing.assert_allclose(by_jax(patches, n_patches, values), expected, atol=1e-6)
+    np.testing.assert_allclose(by_jax(patches, n_patches, values, group), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("n", SIZES)
-def test_gradients_are_those_of_two_keras_layers(layers, n):
+@pytest.mark.parametrize(("n", "group"), [*((n, GROUP) for n in SIZES), (SIZES[-1], SIZES[-1])])
+def test_gradients_are_those_of_two_keras_layers(layers, n, group):
     patches, n_patches = example(n)
     slope = np.random.default_rng(2).normal(size=(n, UNITS)).astype(np.float32)
     values = values_of(layers)
     expected = jax.grad(lambda values: (slope * by_keras(layers, patches, n_patches, values)).sum())(values)
-    found = jax.grad(lambda values: (slope * by_jax(patches, n_patches, values)).sum())(values)
+    found = jax.grad(lambda values: (slope * by_jax(patches, n_patches, values, group)).sum())(values)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
     # The control: one recording shorter by a patch is another gradient.
@@ -83,7 +86,7 @@ def test_what_follows_the_last_patch_has_no_influence(layers):
 
 def test_groups_hold_every_recording_once_and_like_lengths_together():
     patches, n_patches = example(2 * GROUP + 7)
-    groups = lstm._grouped(jnp.asarray(patches), jnp.asarray(n_patches))
+    groups = lstm._grouped(jnp.asarray(patches), jnp.asarray(n_patches), GROUP)
     assert sorted(groups.order) == list(range(len(n_patches)))
     lengths = np.asarray(groups.n_patches).ravel()
     assert (np.diff(lengths[: len(n_patches)]) >= 0).all()

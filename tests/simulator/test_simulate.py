@@ -6,10 +6,11 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leakyflow.layout import layout
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.recording import Recording
-from leakyflow.simulator.simulate import BLOCK, n_refractory, simulate, simulate_traces
+from leakyflow.simulator.simulate import n_refractory, simulate, simulate_traces
 from leakyflow.simulator.stimuli import from_array, square
 from tests.cases import NEURON as NOISY
 
@@ -297,7 +298,7 @@ def test_every_recording_is_preprocessed(seed):
 # Draw i depends on the seed and i only.
 
 
-N = BLOCK + 40
+N = layout("cpu").neurons + 40
 CURRENTS = np.random.default_rng(1).uniform(0.0, 300.0, (N, 1)) * np.ones(400)
 CURRENTS = CURRENTS.astype(np.float32)
 

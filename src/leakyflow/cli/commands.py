@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import sys
 import warnings
 from typing import Annotated, Any
 
@@ -16,6 +17,11 @@ from leakyflow.cli.errors import one_screen
 from leakyflow.cli.options import examples
 
 __all__ = ["app", "main"]
+
+# What libraries import where it is installed, for a twelfth of the time of `infer`: ArviZ to draw by, xarray to write
+# lazily. The commands that need one of them.
+OPTIONAL = ("bokeh", "dask", "distributed")
+NEED_OPTIONAL = ("batch", "summarize", "explore")
 
 
 class Commands(TyperGroup):
@@ -51,7 +57,21 @@ def main() -> None:
     # Imports and traces make many objects, hardly any of them garbage; to look for it as often as Python does by
     # default takes a tenth of a command's time.
     gc.set_threshold(50_000)
+    spare(sys.argv[1:])
     app()
+
+
+def spare(arguments: list[str]) -> None:
+    """Let libraries take for absent, in this process, what a command does not need.
+
+    Example:
+        >>> spare(["batch", "cells", "--out", "results"])  # needs it
+        >>> "dask" in sys.modules and sys.modules["dask"] is None
+        False
+    """
+    if not set(arguments) & set(NEED_OPTIONAL):
+        for name in OPTIONAL:
+            sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # what makes an import fail
 
 
 def show_version(wanted: bool) -> bool:

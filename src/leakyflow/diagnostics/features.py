@@ -1,11 +1,13 @@
 """What typicality is asked of: checks, named statistics, and what the network itself sees."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float64
 
 from leakyflow.diagnostics.checks import CHECKS, UNSPECIFIC, check_statistics
 from leakyflow.likelihood.sufficient import compress
-from leakyflow.models.posterior import Posterior
+from leakyflow.models.posterior import Block, Posterior
 from leakyflow.models.statistics import STATISTICS, summary_statistics
 from leakyflow.recordings.batch import Batch
 
@@ -23,10 +25,18 @@ WEIGHTS = np.array(
 )
 
 
-def features_of(posterior: Posterior, recordings: Batch) -> Float64[np.ndarray, "dataset feature"]:
-    """Checks, statistics and learned features."""
+def features_of(
+    posterior: Posterior, recordings: Batch, blocks: Sequence[Block] | None = None
+) -> Float64[np.ndarray, "dataset feature"]:
+    """Checks, statistics and learned features.
+
+    Args:
+        posterior: By whose network they are seen.
+        recordings: One or many.
+        blocks: Of these recordings, from `Posterior.blocks`, where they were made before.
+    """
     parts = []
-    for _, block, _, summary in posterior.blocks(recordings):
+    for _, block, _, summary in blocks or posterior.blocks(recordings):
         s = compress(block)
         parts.append(np.concatenate([check_statistics(block, s), summary_statistics(block, s), summary], axis=1))
     return np.concatenate(parts)

@@ -81,13 +81,14 @@ class Spread:
         ]
 
 
-def between_sweeps(cell: Cell, draws: Draws, prior: Prior) -> Spread:
+def between_sweeps(cell: Cell, draws: Draws, prior: Prior, *, alone: Scanned | None = None) -> Spread:
     """Ask each sweep of a cell by itself, from the mean of the posterior of all on.
 
     Args:
         cell: With at least three sweeps, or nothing is told.
         draws: From the posterior of all its sweeps.
         prior: Of the draws.
+        alone: From `each_alone`, where it was made before.
 
     References:
         DerSimonian & Laird (1986), Controlled Clinical Trials 7; Paule & Mandel (1982), Journal of Research of the NBS
@@ -108,21 +109,21 @@ def between_sweeps(cell: Cell, draws: Draws, prior: Prior) -> Spread:
     n = prior.n_inferred
     if len(cell) < LEAST_SWEEPS:
         return Spread(names=prior.inferred, between=np.full(n, np.nan), n_sweeps=np.zeros(n, int))
-    modes = scored_modes(each_alone(cell, prior, prior.scores(draws.array)[0].mean(0)))
+    modes = scored_modes(each_alone(cell, draws, prior) if alone is None else alone)
     variance = np.einsum("nii->ni", modes.covariance)
     sds, counts = zip(*(_of_one(modes.centre[:, i], variance[:, i]) for i in range(n)), strict=True)
     return Spread(names=prior.inferred, between=np.array(sds), n_sweeps=np.array(counts))
 
 
-def each_alone(cell: Cell, prior: Prior, z: Float64[np.ndarray, " param"]) -> Scanned:
-    """The target of each sweep of a cell by itself, with the noises of the cell.
+def each_alone(cell: Cell, draws: Draws, prior: Prior) -> Scanned:
+    """The target of each sweep of a cell by itself, with the noises of the cell, and a start at the mean of the draws.
 
     Args:
         cell: With its sweeps.
-        prior: What is inferred.
-        z: Scores near which it may be.
+        draws: From the posterior of all of them.
+        prior: Of the draws.
     """
-    together = Scanned.of(Batch.of(cell), prior)
+    together, z = Scanned.of(Batch.of(cell), prior), prior.scores(draws.array)[0].mean(0)
     return replace(together, cell=np.arange(len(cell)), start=np.tile(z, (len(cell), 1)))
 
 

@@ -21,7 +21,7 @@ from leakyflow.diagnostics.sets import LARGEST_SET, N_NULL, Sets
 from leakyflow.diagnostics.typicality_file import read_typicality, write_typicality
 from leakyflow.diagnostics.wording import typicality_note
 from leakyflow.errors import LeakyflowError
-from leakyflow.models.posterior import Posterior
+from leakyflow.models.posterior import Block, Posterior
 from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.recording import Recording
 from leakyflow.seeds import evaluation_seed
@@ -131,12 +131,24 @@ class Typicality:
 
     def check(self, recording: Recording) -> Verdict:
         """Say whether a recording is typical, and what is not."""
-        recordings, _ = self.posterior.as_recordings(recording)
-        features = features_of(self.posterior, recordings)
-        p = float(self._p_values(features, recordings)[0])
-        cloud = self.clouds[int(self._strata(recordings)[0])]
-        reason = reason_of(cloud, cloud.scale.scores(features))
-        return Verdict(p, p >= ATYPICAL, typicality_note(p, reason), reason)
+        return self.most_unusual([recording])[1]
+
+    def most_unusual(
+        self, recordings: Sequence[Recording], blocks: Sequence[Block] | None = None
+    ) -> tuple[int, Verdict]:
+        """The place of the most unusual of some recordings, and what there is to say of it by itself.
+
+        Args:
+            recordings: At least one.
+            blocks: Of these recordings, from `Posterior.blocks`, where they were made before.
+        """
+        batch, _ = self.posterior.as_recordings(recordings)
+        features = features_of(self.posterior, batch, blocks)
+        p_values = self._p_values(features, batch)
+        worst = int(p_values.argmin())
+        cloud, p = self.clouds[int(self._strata(batch)[worst])], float(p_values[worst])
+        reason = reason_of(cloud, cloud.scale.scores(features[worst : worst + 1]))
+        return worst, Verdict(p, p >= ATYPICAL, typicality_note(p, reason), reason)
 
     def set_p_value(self, recordings: Sequence[Recording] | Batch) -> float:
         """How unusual recordings are as a set, by their maximum mean discrepancy from simulations.

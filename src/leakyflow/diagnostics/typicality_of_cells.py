@@ -1,17 +1,18 @@
 """Whether a cell could be a simulation, by its sweeps."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from leakyflow.diagnostics.cloud import ATYPICAL
 from leakyflow.diagnostics.wording import typicality_note
-from leakyflow.models.posterior import Posterior
+from leakyflow.models.posterior import Block, Posterior
 from leakyflow.recordings.cell import Cell
 from leakyflow.recordings.recording import Recording
 
 if TYPE_CHECKING:
     from leakyflow.diagnostics.typicality import Typicality, Verdict
 
-__all__ = ["check_cell", "fitting"]
+__all__ = ["check_cell", "fitting", "seen"]
 
 
 def fitting(posterior: Posterior, cell: Cell) -> list[Recording]:
@@ -20,8 +21,19 @@ def fitting(posterior: Posterior, cell: Cell) -> list[Recording]:
     return [sweep for sweep in cell if shortest - 1e-6 <= sweep.duration <= longest + 1e-6]
 
 
+def seen(posterior: Posterior, cell: Cell) -> list[Block] | None:
+    """What the network sees of a single sweep, of which draws and typicality are made; None where it takes none."""
+    if len(cell) > 1 or posterior.network.takes_cells or not fitting(posterior, cell):
+        return None
+    recordings, _ = posterior.as_recordings(cell)
+    return list(posterior.blocks(recordings))
+
+
 def check_cell(
-    posterior: Posterior, cell: Cell, typicality: "Typicality | None" = None
+    posterior: Posterior,
+    cell: Cell,
+    typicality: "Typicality | None" = None,
+    blocks: Sequence[Block] | None = None,
 ) -> "tuple[Verdict | None, str]":
     """Ask the simulations of a network about each sweep, and take the most unusual one for the cell.
 
@@ -32,6 +44,7 @@ def check_cell(
         posterior: Of the network.
         cell: Its sweeps.
         typicality: What is typical to the network; loaded or simulated where it is needed, and not given.
+        blocks: From `seen`, where they were made before.
 
     Returns:
         The verdict; None where the network takes no such sweeps, with the reason.
@@ -45,11 +58,9 @@ def check_cell(
         shortest, longest = posterior.duration
         return None, f"the simulations of `{posterior.name}` last {shortest:g} to {longest:g} ms, and no sweep does"
     known = typicality or typicality_of(posterior)
-    p_values = known.p_value(fits)
-    worst = int(p_values.argmin())
-    own = known.check(fits[worst])
+    worst, own = known.most_unusual(fits, blocks)
     if len(fits) == 1:
         return own, ""
-    p = min(1.0, float(p_values[worst]) * len(fits))
+    p = min(1.0, own.p * len(fits))
     reason = f"Most of all {fits[worst].name or 'one sweep'}: {own.reason}"
     return Verdict(p, p >= ATYPICAL, typicality_note(p, reason), reason), ""

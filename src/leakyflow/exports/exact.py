@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from leakyflow.exports.population import Population
+from leakyflow.layout import double_precision
 from leakyflow.neuron.membrane import Membrane
 
 __all__ = ["Passive", "exact", "faded", "input_resistance"]
@@ -36,6 +36,6 @@ def faded(population: Population, name: str, n: np.ndarray | int) -> np.ndarray:
 
 def input_resistance(population: Population) -> np.ndarray:
     """Steady change of the voltage by a constant current, in GOhm: tau / C but for sag and dendrite."""
-    with jax.enable_x64(True):
+    with double_precision():
         p = population.parameters
         return np.asarray(Membrane.of(p, population.dt).rest(np.ones(len(population))) - p.V_rest)

@@ -7,6 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
+from leakyflow.layout import double_precision
+
 __all__ = ["in_blocks"]
 
 # One recording, few, or many: each is a shape to compile.
@@ -27,6 +29,6 @@ def in_blocks(function: Callable[[Int[np.ndarray, " row"]], Any], n: int) -> Any
     parts = []
     for first in range(0, n, size):
         rows = np.minimum(np.arange(first, first + size), n - 1)
-        with jax.enable_x64(True):
+        with double_precision():
             parts.append(jax.tree.map(np.asarray, function(rows)))
     return jax.tree.map(lambda *arrays: np.concatenate(arrays)[:n], *parts)

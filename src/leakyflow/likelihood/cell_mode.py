@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float64
 from scipy import special
 
+from leakyflow.layout import double_precision
 from leakyflow.likelihood.gauss_newton import STEP
 from leakyflow.likelihood.laplace import LARGEST, Laplace
 from leakyflow.likelihood.normal import LOG_SQRT_2PI
@@ -134,7 +135,7 @@ def _scores(
     points = z + np.concatenate([np.zeros((1, n)), STEP * np.eye(n)])
     slope, curvature = -z, np.eye(n)
     for trace, read_off in _parts(target, n + 1):
-        with jax.enable_x64(True):
+        with double_precision():
             found = _residuals(target.prior, jnp.asarray(points), trace, read_off)
         own = Residuals(*(np.moveaxis(np.asarray(value), 1, 0).reshape(n + 1, -1) for value in found))
         u, _, m = (value[0] for value in own)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float64, Int
 
 from leakyflow.cpu import n_cpu
+from leakyflow.layout import double_precision
 from leakyflow.likelihood.laplace import LARGEST, Modes
 from leakyflow.likelihood.normal import LOG_SQRT_2PI
 from leakyflow.likelihood.scan import Scored, Trace, scan_scores
@@ -117,7 +118,7 @@ def _of_sweeps(
     rows, length = rows[places], int(target.lengths[rows].max())
     trace = cut(target.trace, rows, 1 << (length - 1).bit_length())
     read_off = {name: value[rows] for name, value in target.read_off.items()}
-    with jax.enable_x64(True):
+    with double_precision():
         found = _derivatives(target.prior, z[places], trace, read_off, length - 1)
     value, slope, curvature = (np.moveaxis(np.asarray(x), -1, 0)[: places[-1] + 1] for x in found)
     return value, slope, curvature

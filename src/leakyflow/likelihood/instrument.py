@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float64, Int
 
+from leakyflow.layout import double_precision
 from leakyflow.likelihood.scan import Trace, trace_of
 from leakyflow.likelihood.target import score_of
 from leakyflow.neuron.membrane import Membrane
@@ -58,7 +59,7 @@ def passive_fit(recordings: Batch, trace: Trace | None = None) -> Passive:
     rows = [_telling(recordings, np.flatnonzero(recordings.cell == i)) for i in range(recordings.n_cells)]
     passive = _regressed(recordings, rows, trace, np.roll(trace.y, LAG, axis=0))
     for _ in range(N_REFINED):
-        with jax.enable_x64(True):
+        with double_precision():
             passive = _regressed(recordings, rows, trace, np.asarray(_noiseless(_silent(passive), trace)))
     return passive
 

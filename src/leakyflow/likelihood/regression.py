@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float64, Int
 
+from leakyflow.layout import double_precision
 from leakyflow.likelihood.read_off import read_off_parameters
 from leakyflow.likelihood.sufficient import Sufficient, compress, compressed_log_likelihood, spike_columns
 from leakyflow.likelihood.target import Density, Target, score_of
@@ -90,7 +91,7 @@ class Regression(Target):
         for first in range(0, n, step):
             rows = order[first : first + step]
             padded = np.pad(rows, (0, step - len(rows)), mode="edge")  # one compiled shape
-            with jax.enable_x64(True):
+            with double_precision():
                 block = _of_sweeps(self.prior, *self._given(padded), z[self.cell[padded]])
             np.add.at(values, self.cell[rows], np.asarray(block)[: len(rows)])
         return values

@@ -114,18 +114,19 @@ class _Filter(NamedTuple):
         return "R_s" in self.p or any(mechanism.threshold for mechanism in self.p.mechanisms)
 
 
-def scan_log_likelihood(p: Parameters, trace: Trace) -> Float[Array, "..."]:
+def scan_log_likelihood(p: Parameters, trace: Trace, unroll: int = 1) -> Float[Array, "..."]:
     """Log likelihood of each sweep; traced by JAX.
 
     Args:
         p: Of shapes that broadcast against (sweep,), such as (draw, 1).
         trace: Sweeps.
+        unroll: Samples in one step of the compiled loop.
 
     Returns:
         Of shape (..., sweep), in the precision of the trace.
     """
     f, (begun, _), inputs = _prepared(p, trace)
-    known, _ = jax.lax.scan(lambda known, x: (_step(f, known, *x)[0], None), begun, inputs)
+    known, _ = jax.lax.scan(lambda known, x: (_step(f, known, *x)[0], None), begun, inputs, unroll=unroll)
     return known.total
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float64, Int
 
 from leakyflow.cpu import n_cpu
+from leakyflow.layout import double_precision, layout
 from leakyflow.likelihood.instrument import guess, passive_fit
 from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
@@ -95,14 +95,15 @@ def evaluate(p: Parameters, trace: Trace) -> Float64[np.ndarray, "draw sweep"]:
     """
     n_draws = max(np.shape(value)[0] if np.ndim(value) == 2 else 1 for value in p.values())
     n_sweeps = trace.y.shape[1]
+    way = layout()
     size = min(max(1, SIDE_BY_SIDE // n_sweeps), max(8, -(-n_draws // n_cpu())))
-    size = 1 << (size - 1).bit_length()
+    size = 1 << ((n_draws if way.wide else size) - 1).bit_length()
 
     def block(first: int) -> Float64[np.ndarray, "draw sweep"]:
         rows = np.minimum(np.arange(first, first + size), n_draws - 1)
         own = p.map(lambda value: value[rows] if np.ndim(value) == 2 else value)
-        with jax.enable_x64(True):
-            return np.asarray(log_likelihood_of(own, trace))
+        with double_precision(wide=way.wide):
+            return np.asarray(log_likelihood_of(own, trace, unroll=way.unroll))
 
     with ThreadPoolExecutor(n_cpu()) as pool:
         return np.concatenate(list(pool.map(block, range(0, n_draws, size))))[:n_draws]

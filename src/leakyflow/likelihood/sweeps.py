@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from leakyflow.cpu import n_cpu
+from leakyflow.layout import double_precision
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood
 from leakyflow.neuron.parameters import Parameters
 
@@ -40,7 +41,7 @@ def of_rows(
         rows = order[np.minimum(np.arange(first, first + size), n_rows - 1)]
         own = p.map(lambda value: value[..., rows] if np.ndim(value) else value)
         part = cut(trace, which[rows], room(int(length[rows].max())))
-        with jax.enable_x64(True):
+        with double_precision():
             return rows, np.asarray(log_likelihood_of(own, part))
 
     out = np.empty((n_points, n_rows))
@@ -68,4 +69,6 @@ def room(n: int) -> int:
 
 
 # On one thread: XLA would share each small operation between all, and they would mostly wait for each other.
-log_likelihood_of = jax.jit(scan_log_likelihood, compiler_options={"xla_cpu_multi_thread_eigen": False})
+log_likelihood_of = jax.jit(
+    scan_log_likelihood, static_argnames="unroll", compiler_options={"xla_cpu_multi_thread_eigen": False}
+)

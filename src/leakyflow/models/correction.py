@@ -1,19 +1,18 @@
 """Correction of amortized draws by the exact likelihood: importance weights, and what to do where they fail."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from leakyflow.cpu import n_cpu
 from leakyflow.likelihood.importance import LEAST_ESS, efficiency, importance_weights, resample
+from leakyflow.likelihood.populations import Populations, Start
+from leakyflow.likelihood.reference import around_the_mode
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.target import Target
 from leakyflow.models.local import score_above
-
-if TYPE_CHECKING:
-    from leakyflow.likelihood.reference import Populations
 
 __all__ = ["as_amortized", "checked", "corrected", "defensive", "n_amortized"]
 
@@ -104,7 +103,7 @@ def corrected(
             missed.append(i)
         rows.append(row)
 
-    def finish(i: int) -> "Populations | None":
+    def finish(i: int) -> Populations | None:
         return _finish(target.one(i), z[i][finite[i]], n_draws=n_draws, seed=seeds[i])
 
     if isinstance(target, Scanned):
@@ -171,8 +170,6 @@ def _searched(
     target: Scanned, z: Float64[np.ndarray, "amortized param"], n_draws: int, seed: np.random.SeedSequence
 ) -> tuple[Float64[np.ndarray, "draw param"] | None, dict[str, Any]]:
     """Draws around the mode, searched from the network's draws, too: a scan is too dear for many particles."""
-    from leakyflow.likelihood.reference import around_the_mode
-
     found = around_the_mode(target, n_draws, seed, z)
     if found is None:
         note = "no neuron within the prior could have produced this recording: its likelihood is 0 everywhere"
@@ -192,7 +189,7 @@ def _finite_draws(
     return np.resize(z[finite], (n_draws, z.shape[1])) if finite.any() else np.full((n_draws, z.shape[1]), np.nan)
 
 
-def _of_populations(populations: "Populations | None", n_bad: int) -> dict[str, Any]:
+def _of_populations(populations: Populations | None, n_bad: int) -> dict[str, Any]:
     if populations is None:
         note = "no neuron within the prior could have produced this recording: its likelihood is 0 everywhere"
         return {"reliable": False, "note": note + (f"; {n_bad} draws of the network are not finite" if n_bad else "")}
@@ -205,7 +202,7 @@ def _of_populations(populations: "Populations | None", n_bad: int) -> dict[str, 
 
 def _finish(
     target: Target, z: Float64[np.ndarray, "draw param"], *, n_draws: int, seed: np.random.SeedSequence
-) -> "Populations | None":
+) -> Populations | None:
     """Sequential Monte Carlo from the amortized draws to the exact posterior of one recording.
 
     Args:
@@ -217,8 +214,8 @@ def _finish(
     Returns:
         None where no neuron within the prior could have produced the recording.
     """
-    # Its sampler takes a second to import, and is rarely needed.
-    from leakyflow.likelihood.reference import Start, tempered_populations
+    # Its sampler is slow to import, and rarely needed.
+    from leakyflow.likelihood.particles import tempered_populations
 
     bound = target.bound[0]
     z = z[(z > bound).all(1)]

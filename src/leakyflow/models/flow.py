@@ -138,7 +138,8 @@ def _check_taken(layers: list[InvertibleLayer], config: FlowConfig, settings: di
     pairs: list[tuple[str, Any, Any]] = []
     for half in (half for layer in couplings for half in (layer.coupling1, layer.coupling2)):
         pairs.append(("transform", f"{config.transform.title()}Transform", type(half.transform).__name__))
-        taken = half.subnet.get_config() | half.transform.get_config()
+        # Not the configuration of the subnet: to make it, Keras imports TensorFlow where there is one, for 2 s.
+        taken = vars(half.subnet) | half.transform.get_config()
         pairs += [(name, value, taken.get(name)) for name, value in settings.items()]
     for name, value, got in pairs:
         same = tuple(got) == value if isinstance(value, tuple) else got == value

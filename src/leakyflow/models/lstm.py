@@ -1,10 +1,11 @@
-"""Two stacked LSTM layers in JAX, from patches of a trace to the state at its end; written for processors.
+"""Two stacked LSTM layers in JAX, from patches of a trace to the state at its end.
 
 Keras compiles the layers one after the other, every recording to the end of the longest, and its gradient writes and
 reads each intermediate value in main memory. Here a step goes through both layers at once, the gradients of the weights
 are summed up in the cache, and recordings of like length go together in groups, each to its own end.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -12,9 +13,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 __all__ = ["Layer", "last_state"]
-
-# Recordings that go through the layers together.
-GROUP = 32
 
 
 class Layer(NamedTuple):
@@ -30,8 +28,8 @@ Patches = Float[Array, "dataset patch feature"]
 Lengths = Int[Array, " dataset"]
 
 
-@jax.custom_vjp
-def last_state(layers: Layers, patches: Patches, n_patches: Lengths) -> Float[Array, "dataset unit"]:
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def last_state(layers: Layers, patches: Patches, n_patches: Lengths, group: int) -> Float[Array, "dataset unit"]:
     """State of the second layer after each recording's last patch.
 
     The patches have no gradient: they are data.
@@ -40,27 +38,26 @@ def last_state(layers: Layers, patches: Patches, n_patches: Lengths) -> Float[Ar
         layers: The lower and the upper.
         patches: Of each recording, padded.
         n_patches: How many belong to the recording; the others have no influence.
+        group: Recordings that go through the layers together.
 
     References:
         Hochreiter & Schmidhuber (1997), Neural Computation 9:1735; with forget gates, Gers, Schmidhuber & Cummins
         (2000), Neural Computation 12:2451.
     """
-    groups = _grouped(patches, n_patches)
-    states = jax.lax.map(
-        lambda group: _forward(layers, group[0], group[1], None)[0], (groups.patches, groups.n_patches)
-    )
+    groups = _grouped(patches, n_patches, group)
+    states = jax.lax.map(lambda own: _forward(layers, own[0], own[1], None)[0], (groups.patches, groups.n_patches))
     return groups.ungrouped(states)
 
 
 class _Groups(NamedTuple):
-    """Recordings sorted by length, `GROUP` at a time."""
+    """Recordings sorted by length, some at a time."""
 
     order: Int[Array, " dataset"]  # of the recordings
     patches: Float[Array, "group patch row feature"]
     n_patches: Int[Array, "group row"]  # 0 where the last group has no recording
 
     def grouped(self, values: Float[Array, "dataset unit"]) -> Float[Array, "group row unit"]:
-        values = _padded(values[self.order])
+        values = _padded(values[self.order], self.n_patches.shape[1])
         return values.reshape(*self.n_patches.shape, -1)
 
     def ungrouped(self, values: Float[Array, "group row unit"]) -> Float[Array, "dataset unit"]:
@@ -68,16 +65,16 @@ class _Groups(NamedTuple):
         return jnp.zeros_like(values).at[self.order].set(values)
 
 
-def _padded(values: Array) -> Array:
+def _padded(values: Array, group: int) -> Array:
     """Rows of zeros, up to whole groups."""
-    return jnp.pad(values, [(0, -len(values) % GROUP)] + [(0, 0)] * (values.ndim - 1))
+    return jnp.pad(values, [(0, -len(values) % group)] + [(0, 0)] * (values.ndim - 1))
 
 
-def _grouped(patches: Patches, n_patches: Lengths) -> _Groups:
+def _grouped(patches: Patches, n_patches: Lengths, group: int) -> _Groups:
     order = jnp.argsort(n_patches)
-    rows = _padded(patches[order])
-    rows = rows.reshape(-1, GROUP, *rows.shape[1:])
-    return _Groups(order, jnp.swapaxes(rows, 1, 2), _padded(n_patches[order]).reshape(-1, GROUP))
+    rows = _padded(patches[order], group)
+    rows = rows.reshape(-1, group, *rows.shape[1:])
+    return _Groups(order, jnp.swapaxes(rows, 1, 2), _padded(n_patches[order], group).reshape(-1, group))
 
 
 class _Step(NamedTuple):
@@ -148,23 +145,23 @@ def _added(total: Layer, x: Array, h: Array, dz: Array) -> Layer:
     return Layer(total.kernel + x.T @ dz, total.recurrent + h.T @ dz, total.bias + dz.sum(0))
 
 
-def _with_residuals(layers: Layers, patches: Patches, n_patches: Lengths) -> tuple[Array, tuple]:
-    groups = _grouped(patches, n_patches)
-    zero = jnp.zeros((patches.shape[1], GROUP, len(layers[1].recurrent)), patches.dtype)
+def _with_residuals(layers: Layers, patches: Patches, n_patches: Lengths, group: int) -> tuple[Array, tuple]:
+    groups = _grouped(patches, n_patches, group)
+    zero = jnp.zeros((patches.shape[1], group, len(layers[1].recurrent)), patches.dtype)
     blank = _Step(*(zero,) * len(_Step._fields))
 
-    def one(group: tuple[Array, Array]) -> tuple[Array, tuple | None]:
-        return _forward(layers, group[0], group[1], (blank, blank))
+    def one(own: tuple[Array, Array]) -> tuple[Array, tuple | None]:
+        return _forward(layers, own[0], own[1], (blank, blank))
 
     states, kept = jax.lax.map(one, (groups.patches, groups.n_patches))
     return groups.ungrouped(states), (layers, groups, kept)
 
 
-def _gradient(residuals: tuple, d: Array) -> tuple[Layers, None, None]:
+def _gradient(group: int, residuals: tuple, d: Array) -> tuple[Layers, None, None]:
     layers, groups, kept = residuals
 
-    def one(total: Layers, group: tuple[Array, Array, tuple[_Step, _Step], Array]) -> tuple[Layers, None]:
-        return _backward(layers, group[0], group[1], group[2], group[3], total), None
+    def one(total: Layers, own: tuple[Array, Array, tuple[_Step, _Step], Array]) -> tuple[Layers, None]:
+        return _backward(layers, own[0], own[1], own[2], own[3], total), None
 
     zero = jax.tree.map(jnp.zeros_like, layers)
     total, _ = jax.lax.scan(one, zero, (groups.patches, groups.n_patches, kept, groups.grouped(d)))

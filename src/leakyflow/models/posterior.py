@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -33,11 +33,20 @@ from leakyflow.simulator.prior import Prior
 if TYPE_CHECKING:
     from leakyflow.diagnostics.adequacy import Adequacy
 
-__all__ = ["Posterior"]
+__all__ = ["Block", "Posterior"]
 
 # Sweeps summarized together, and rows (recordings x draws) sent through the flow together.
 BLOCK = 256
 ROWS = 2**14
+
+
+class Block(NamedTuple):
+    """What a network sees of some recordings or cells."""
+
+    rows: slice  # their places
+    recordings: Batch
+    features: Features
+    summary: Float32[np.ndarray, "dataset feature"]
 
 
 class Posterior:
@@ -89,6 +98,7 @@ class Posterior:
         seed: int = 0,
         correct: bool | Literal["auto"] = "auto",
         progress: bool = False,
+        blocks: Sequence[Block] | None = None,
     ) -> Draws:
         """Draw from the posterior of one recording, or of each of many.
 
@@ -108,6 +118,7 @@ class Posterior:
                 are, too, but for recordings whose posterior the network missed: the network allows for the error of
                 what is read, the likelihood takes it at its word, and draws weighed by it are too narrow.
             progress: Show a bar on the terminal.
+            blocks: Of these recordings, from `blocks`, where they were made before.
 
         Returns:
             Draws of shape (draw, param) for one recording, (dataset, draw, param) for many. Their `diagnostics` hold
@@ -139,7 +150,7 @@ class Posterior:
         z = np.empty((len(names), n_draws, len(self.names)))
         rows: list[dict] = []
         read_off: list[Mapping[str, np.ndarray]] = []
-        for block, own, features, summary in self.blocks(recordings, progress=progress):
+        for block, own, features, summary in blocks or self.blocks(recordings, progress=progress):
             indices = range(block.start, block.stop)
             rngs = (np.random.default_rng(stream(seed, "draws", i)) for i in indices)
             noise = np.stack([rng.standard_normal((n_own, len(self.names))) for rng in rngs])
@@ -360,9 +371,7 @@ class Posterior:
             )
         return recordings, single
 
-    def blocks(
-        self, recordings: Batch, *, progress: bool = False
-    ) -> Iterator[tuple[slice, Batch, Features, np.ndarray]]:
+    def blocks(self, recordings: Batch, *, progress: bool = False) -> Iterator[Block]:
         """Go through recordings or cells in bounded memory: their places, themselves, their features and summaries."""
         spans = _spans(recordings)
         for rows in track(spans, "sampling", disable=not progress, transient=True):
@@ -371,7 +380,7 @@ class Posterior:
                 block = block.padded_to(self.network.simulator.n_time)  # one compiled shape
             features = self.network.features(block)
             summary = self.network.summarize(self.network.inputs(features, features.recordings))
-            yield rows, features.recordings, features, summary
+            yield Block(rows, features.recordings, features, summary)
 
     def _in_rows(self, function, w, summary):  # type: ignore[no-untyped-def]
         """Apply a function of (w, summary) to recordings x draws, a bounded number of rows at a time."""

@@ -17,10 +17,12 @@ def last_state(layers: list[keras.layers.LSTM], patches: Tensor, valid: Tensor) 
     """
     match keras.backend.backend():
         case "jax":
+            from leakyflow.layout import layout
             from leakyflow.models import lstm
 
             lower, upper = (lstm.Layer(*_weights(layer)) for layer in layers)
-            return lstm.last_state((lower, upper), patches, valid.sum(1, dtype="int32"))
+            group = layout().lstm_group or len(patches)
+            return lstm.last_state((lower, upper), patches, valid.sum(1, dtype="int32"), group)
         case "torch":
             return _by_torch(layers, patches, valid.sum(1))
     return layers[1](layers[0](patches, mask=valid), mask=valid)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from leakyflow.cpu import n_cpu
 from leakyflow.errors import LeakyflowError
+from leakyflow.layout import double_precision, layout
 from leakyflow.neuron.membrane import Membrane, Spread
 from leakyflow.neuron.parameter import Values
 from leakyflow.neuron.parameters import TABLE, Parameters, check_names, check_ranges, needed
@@ -24,9 +25,6 @@ from leakyflow.simulator.stimuli import Stimulus
 
 __all__ = ["Traces", "check_parameters", "check_seed", "n_refractory", "simulate", "simulate_traces"]
 
-# Every call runs blocks of this many neurons, padded if need be, so that a neuron meets the same compiled
-# arithmetic, and hence gives the same bits, whatever the batch it came in.
-BLOCK = 128
 FREE, SPIKE, REFRACTORY = 0, 1, 2
 
 
@@ -106,19 +104,21 @@ def simulate_traces(
     out = Traces(np.empty(I.shape, np.float32), np.empty(I.shape, bool), np.empty(I.shape, bool))
     n_ref = n_refractory(parameters.t_ref, dt)
     now = I if I_electrode is None else I_electrode
+    # Every call runs blocks of this many neurons, padded if need be, so that a neuron meets the same compiled
+    # arithmetic, and hence gives the same bits, whatever the batch it came in.
+    size = layout().neurons
 
     def run(start: int) -> None:
-        rows = np.minimum(np.arange(start, start + BLOCK), len(I) - 1)
+        rows = np.minimum(np.arange(start, start + size), len(I) - 1)
         block = parameters.map(lambda value: np.asarray(value, np.float64)[rows])
-        # Set here because a thread of its own does not inherit it.
-        with jax.enable_x64(True):
+        with double_precision():
             traces = _simulate_block(block, n_ref[rows], I[rows], now[rows], dt, seed, index[rows], noisy)
-        keep = min(BLOCK, len(I) - start)
+        keep = min(size, len(I) - start)
         for target, source in zip(out, traces, strict=True):
             target[start : start + keep] = np.asarray(source)[:keep]
 
     with ThreadPoolExecutor(n_cpu()) as pool:
-        list(pool.map(run, range(0, len(I), BLOCK)))
+        list(pool.map(run, range(0, len(I), size)))
     return out
 
 

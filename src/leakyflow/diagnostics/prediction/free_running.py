@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32
 
+from leakyflow.layout import double_precision
 from leakyflow.likelihood.scan import Trace, trace_of
 from leakyflow.neuron.membrane import Membrane
 from leakyflow.neuron.parameter import Values
@@ -59,7 +60,7 @@ def free_running(
     out = np.empty((n_draws, len(batch), n), np.float32)
     for part in (slice(first, first + size) for first in range(0, n_draws, size)):
         own = arrays.map(itemgetter(part))
-        with jax.enable_x64(True):
+        with double_precision():
             out[part] = np.moveaxis(np.asarray(_run(own, trace)), 0, -1)[..., :n]
     return out[0] if single else out
 

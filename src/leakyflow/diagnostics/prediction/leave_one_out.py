@@ -12,13 +12,16 @@ from leakyflow.diagnostics.spread import each_alone
 from leakyflow.likelihood.draws import Draws
 from leakyflow.likelihood.gauss_newton import slopes
 from leakyflow.likelihood.laplace import LARGEST
+from leakyflow.likelihood.scanned import Scanned
 from leakyflow.recordings.cell import Cell
 from leakyflow.simulator.prior import Prior
 
 __all__ = ["without_own_sweep"]
 
 
-def without_own_sweep(cell: Cell, draws: Draws, prior: Prior) -> Float64[np.ndarray, "draw sweep param"]:
+def without_own_sweep(
+    cell: Cell, draws: Draws, prior: Prior, *, alone: Scanned | None = None
+) -> Float64[np.ndarray, "draw sweep param"]:
     r"""Draws for each sweep of a cell, by the other sweeps, nearly.
 
     .. math:: z_{-k} = z - (H - H_k)^{-1} g_k
@@ -30,6 +33,7 @@ def without_own_sweep(cell: Cell, draws: Draws, prior: Prior) -> Float64[np.ndar
         cell: At least two sweeps.
         draws: From the posterior of all of them.
         prior: Of the draws.
+        alone: From `each_alone`, where it was made before.
 
     Returns:
         Values of the inferred parameters, in their units.
@@ -39,8 +43,7 @@ def without_own_sweep(cell: Cell, draws: Draws, prior: Prior) -> Float64[np.ndar
         learning, NeurIPS, for the step that takes the own curvature out, too.
     """
     z, _ = prior.scores(draws.array)
-    centre = z.mean(axis=0)
-    slope, curvature = slopes(each_alone(cell, prior, centre))
-    others = curvature.sum(axis=0) + np.eye(len(centre)) - curvature
+    slope, curvature = slopes(each_alone(cell, draws, prior) if alone is None else alone)
+    others = curvature.sum(axis=0) + np.eye(z.shape[1]) - curvature
     moved = np.linalg.solve(others, -slope[..., None])[..., 0]
     return np.asarray(prior.natural(np.clip(z[:, None] + moved, -LARGEST, LARGEST)))

@@ -17,6 +17,7 @@ from leakyflow.diagnostics.prediction.predict import drawn_neurons
 from leakyflow.diagnostics.prediction.rates import HZ, step_window
 from leakyflow.diagnostics.prediction.voltage import explained_variance
 from leakyflow.likelihood.draws import Draws
+from leakyflow.likelihood.scanned import Scanned
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.cell import Cell
 from leakyflow.simulator.prior import Prior
@@ -162,6 +163,7 @@ def measure_prediction(
     *,
     n_draws: int = N_SIMULATED,
     seed: int = 0,
+    alone: Scanned | None = None,
 ) -> Prediction:
     """Predict sweeps that were kept back from the inference, and those that were used by what the others say.
 
@@ -172,6 +174,7 @@ def measure_prediction(
         hold_out: Places of those that the inference did not have.
         n_draws: Neurons that are simulated, at most as many as there are draws.
         seed: Of their noise.
+        alone: The sweeps used, from `each_alone`, where it was made before.
 
     Raises:
         LeakyflowError: If the draws are of many cells, or do not say what is known of the neuron besides; or if all
@@ -190,7 +193,7 @@ def measure_prediction(
     """
     used, kept = parted(cell, hold_out)
     unseen = np.isin(np.arange(len(cell)), list(hold_out))
-    by_others = iter(_predicted_by_others(draws, prior, used))
+    by_others = iter(_predicted_by_others(draws, prior, used, alone))
     afresh = iter([] if kept is None else free_running(drawn_neurons(draws, N_DRAWS), kept).mean(axis=0))
     V = [next(afresh if new else by_others) for new in unseen]
     return Prediction(
@@ -201,10 +204,12 @@ def measure_prediction(
     )
 
 
-def _predicted_by_others(draws: Draws, prior: Prior, used: Cell) -> Float32[np.ndarray, "sweep time"]:
+def _predicted_by_others(
+    draws: Draws, prior: Prior, used: Cell, alone: Scanned | None
+) -> Float32[np.ndarray, "sweep time"]:
     neurons = drawn_neurons(draws, N_DRAWS)
     if len(used) > 1:
-        theta = without_own_sweep(used, draws, prior)[:N_DRAWS]
+        theta = without_own_sweep(used, draws, prior, alone=alone)[:N_DRAWS]
         neurons = neurons.replace(**{name: theta[..., i] for i, name in enumerate(draws.names)})
     return free_running(neurons, used).mean(axis=0)
 

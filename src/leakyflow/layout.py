@@ -1,0 +1,85 @@
+"""Where and how wide things are computed: the one place that looks at the platform."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
+
+import jax
+
+__all__ = ["Layout", "double_precision", "layout"]
+
+PROCESSORS = "cpu"
+
+
+class Layout(NamedTuple):
+    """How work is laid out on a platform."""
+
+    exact: str | None  # platform of what is computed in double precision; None is the default one
+    neurons: int  # that the simulator steps side by side
+    unroll: int  # samples in one step of a likelihood of many draws
+    wide: bool  # whether all draws of a likelihood go side by side, on the default platform
+    lstm_group: int | None  # recordings that go through the LSTM together; None is the whole batch
+
+
+ON_PROCESSORS = Layout(exact=None, neurons=128, unroll=1, wide=False, lstm_group=32)
+ON_ACCELERATOR = Layout(exact=PROCESSORS, neurons=128, unroll=8, wide=True, lstm_group=None)
+
+
+def layout(platform: str | None = None) -> Layout:
+    """The layout for a platform.
+
+    A training step is for a GPU, and a step of a scan is not: each is a launch, which takes as long for one neuron as
+    for thousands. One H100 was measured beside two busy processors, before there was a choice:
+
+    | | H100 | two processors |
+    |---|---|---|
+    | 20,000 recordings, in blocks of 128 | 22 s | 4 s |
+    | a training step of `lstm`, in groups of 32 | 25.8 ms | 57 ms |
+    | a training step of `standard` | 0.48 ms | 1.2 ms |
+    | likelihood with all mechanisms, 4,096 draws x 5,000 samples | 100 ms | 460 ms, in double precision 2,400 |
+    | the same with 8 samples in a step | 17 ms | |
+
+    So, on a GPU, the simulator stays on the processors; a whole batch goes through the LSTM as one group, which makes
+    an eighth of the steps of eight groups; likelihoods of many draws are evaluated there, 8 samples in a step; and all
+    else in double precision (modes, noises at rest, sequential Monte Carlo: few draws at a time, step by step) stays on
+    the processors, so that nothing is slower than without a GPU. `benchmarks/gpu.py` measures the alternatives.
+
+    Args:
+        platform: As JAX calls it; its default one where it is not given.
+
+    Example:
+        >>> layout("cpu").lstm_group, layout("gpu").lstm_group, layout("gpu").exact
+        (32, None, 'cpu')
+    """
+    return ON_PROCESSORS if (platform or jax.default_backend()) == PROCESSORS else ON_ACCELERATOR
+
+
+@contextmanager
+def double_precision(*, wide: bool = False) -> Iterator[None]:
+    """Compute in double precision, where the layout says. A thread of its own does not inherit it.
+
+    Args:
+        wide: Many draws side by side: on the default platform, if the layout has them so.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> with double_precision():
+        ...     print(jnp.ones(1).dtype)
+        float64
+    """
+    with jax.enable_x64(True), nullcontext() if wide else _placed(layout().exact):
+        yield
+
+
+@contextmanager
+def _placed(platform: str | None) -> Iterator[None]:
+    if platform is None:
+        yield
+        return
+    try:
+        device = jax.local_devices(backend=platform)[0]
+    except RuntimeError:  # JAX_PLATFORMS names others
+        yield
+        return
+    with jax.default_device(device):
+        yield

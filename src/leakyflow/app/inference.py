@@ -62,8 +62,7 @@ def infer(progress: Progress, path: Path, file: str, choice: Choice) -> Result:
 def _cell(path: Path, choice: Choice, dt: float | None) -> "Cell":
     from leakyflow.recordings.read_cell import read_cell
 
-    reading = {name: value for name, value in choice.reading.items() if name != "sweep"}
-    return read_cell(path, choice.numbers, dt=dt, **reading)
+    return read_cell(path, choice.numbers, dt=dt, **choice.reading)
 
 
 def _judged(progress: Progress, posterior: "Posterior", cell: "Cell", choice: Choice) -> "Adequacy":

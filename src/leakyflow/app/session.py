@@ -118,7 +118,7 @@ class Session:
         Raises:
             LeakyflowError: If one of them cannot be; then nothing is changed.
         """
-        known = {field.name for field in fields(Choice)} - {"channel", "current", "columns", "units", "dt_file", "step"}
+        known = {field.name for field in fields(Choice)} - self.choice.layout.keys()
         assert changes.keys() <= known, changes
         if changes.get("sweep", self.choice.sweep) not in (None, *self.readable):
             raise LeakyflowError(f"There is no sweep {changes['sweep']!r}. Choose one from the list.")
@@ -150,12 +150,12 @@ class Session:
         Raises:
             LeakyflowError: If a check refuses it.
         """
-        return read_recording(self._path, **self.choice.reading)
+        return read_recording(self._path, sweep=self.choice.sweep, **self.choice.reading)
 
     def checks(self, sweep: int) -> str:
         """What the checks say of one sweep, in a word or two; `recording` says it in whole sentences."""
         try:
-            found = read_recording(self._path, **(self.choice.reading | {"sweep": sweep})).findings
+            found = read_recording(self._path, sweep=sweep, **self.choice.reading).findings
         except Exception:
             return "cannot be used"
         return f"{len(found)} warning{'s' if len(found) != 1 else ''}" if found else "fine"

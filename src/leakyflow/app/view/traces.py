@@ -6,6 +6,7 @@ import numpy as np
 import panel as pn
 from bokeh.models import ColumnDataSource
 from bokeh.models.annotations import BoxAnnotation
+from bokeh.models.ranges import Range1d
 
 from leakyflow.app.trace import Drawn, Trace
 from leakyflow.app.view.figures import BLUE, GREEN, GREY, ORANGE, panel
@@ -20,7 +21,7 @@ class TracePane:
     """The chosen sweep, others of its protocol, its spikes and the window."""
 
     def __init__(self) -> None:
-        self.upper = panel("V (mV)", height=300)
+        self.upper = panel("V (mV)", height=300, x_range=Range1d(start=0.0, end=1000.0))
         self.lower = panel("I (pA)", height=130, x_range=self.upper.x_range, x="time (ms)")
         self.curves = {name: ColumnDataSource({"t": [], "x": []}) for name in ("V", "I", "spikes")}
         self.others = {name: ColumnDataSource({"t": [], "x": []}) for name in ("V", "I")}
@@ -45,7 +46,8 @@ class TracePane:
         """
         self.trace, self.overlaid = trace, [other for other in overlaid if other.sweep != trace.sweep]
         if not keep_view:
-            self.upper.x_range.update(start=0.0, end=trace.duration)
+            whole = {"start": 0.0, "end": trace.duration}
+            self.upper.x_range.update(**whole, **{f"reset_{end}": at for end, at in whole.items()})
         self._fill()
 
     def mark(self, start: float | None, stop: float | None) -> None:

@@ -23,7 +23,7 @@ WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
 MOST_POINTS = 4000  # of a curve that does not follow a zoom
 SIZE = 180  # of the panel of a parameter
-LABEL, NUMBER = "13px", "11px"
+LABEL, NUMBER = "14px", "12px"  # others than the defaults of either theme, which would take their place
 
 
 def panel(y: str, *, height: int, x_range: Any = None, x: str = "") -> Any:

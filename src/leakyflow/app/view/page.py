@@ -46,7 +46,7 @@ class Explorer:
         self.session, self.key = session, key
         self.aside = Aside(self._wrong)
         self.notice = html(notice(WELCOME, bad=False))
-        self.traces = TracePane()
+        self.traces = TracePane(self.aside)
         self.settings = SettingsPane(session, self._set, self._lay_out, lambda: self._draw(keep_view=True))
         self.results = ResultPane(session, self._say, dark=dark)
         self.infer = InferPane(session, self._found, self.results.expect, self._set, self._say)

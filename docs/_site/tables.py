@@ -243,26 +243,6 @@ def prior_predictive() -> str:
     return table(["", "simulated, 5 / 50 / 95 %", "real"], rows)
 
 
-def explorer() -> str:
-    """How long things take in the browser."""
-    found = results("explorer")
-    said = {
-        "page": "from the command to the page with its files",
-        "plot": "from the choice of a file of 17 sweeps of 3 s to the first one, with spikes and checks",
-        "sweep": "a sweep, from the button to the verdict",
-        "cell": "all 17 sweeps as one cell",
-        "command": "the same by `leakyflow infer`, from the prompt to its end",
-    }
-    rows = [
-        [label, f"{row['wall_s']:.1f}", f"{row['table_s']:.1f}" if "table_s" in row else "", f"{row['cpu_s']:.1f}"]
-        for label, row in ((label, found[name]) for name, label in said.items())
-    ]
-    pan = found["pan"]
-    label = "a pan of 60 s at 20 kHz, until its detail is there"
-    rows.insert(2, [label, f"{pan['wall_s']:.2f}", "", ""])
-    return table(["", "s", "to the parameters, s", "processor, s"], rows)
-
-
 TABLES: dict[str, Callable[[], str]] = {
     **{
         f"accuracy {name}": lambda place=place: printed("accuracy", place)
@@ -276,7 +256,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "acquisition": acquisition,
     "backends": lambda: printed("backends", 0),
     "cold": cold,
-    "explorer": explorer,
     "false alarms": false_alarms,
     "from nothing": from_nothing,
     "inference, many": lambda: printed("inference", 1),

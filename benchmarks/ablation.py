@@ -220,7 +220,7 @@ def main() -> None:
     """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=("networks", "ensemble", "defence", "table"))
-    parser.add_argument("--preset", default="standard", help="standard or recording")
+    parser.add_argument("--preset", default="standard", help="standard or lif")
     parser.add_argument("--only", nargs="*", default=[], help="variants to train; all by default")
     arguments = parser.parse_args()
     match arguments.step:

@@ -392,7 +392,7 @@ def main() -> None:
     """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=("data", "train", "exact", "measure", "real", "table"))
-    parser.add_argument("--preset", default="standard", help="standard or recording")
+    parser.add_argument("--preset", default="standard", help="standard or lif")
     parser.add_argument("--only", nargs="*", default=[], help="networks to train; all by default")
     parser.add_argument("--files", nargs="*", default=[], help="FILE:SWEEP:START:STOP")
     arguments = parser.parse_args()

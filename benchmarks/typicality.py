@@ -1,7 +1,7 @@
 """Does the verdict on typicality keep its false alarms, and does it see recordings that no neuron of the model made?
 
     python benchmarks/typicality.py run --preset standard
-    python benchmarks/typicality.py run --preset recording --recordings FOLDER
+    python benchmarks/typicality.py run --preset lif --recordings FOLDER
     python benchmarks/typicality.py table
 
 `run` uses the network that ships under that name, and writes its part of `benchmarks/results/typicality.json`: false
@@ -349,7 +349,7 @@ def main() -> None:
     """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=("run", "table"))
-    parser.add_argument("--preset", default="standard", help="standard or recording")
+    parser.add_argument("--preset", default="standard", help="standard or lif")
     parser.add_argument("--recordings", type=Path, help="folder of real recordings")
     steps = ["real", "bench", "held_out", "failures"]
     parser.add_argument("--only", nargs="*", default=steps, choices=steps, help="measurements; all by default")

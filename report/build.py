@@ -3,7 +3,7 @@
     leakyflow train --config standard --out runs/standard
     leakyflow diagnose runs/standard
     python report/build.py runs/standard
-    python report/build.py runs/standard --cell-network runs/recording
+    python report/build.py runs/standard --cell-network runs/lif
 
 The text is in `report.md` and `appendix.md`; every number in it comes from the run, its diagnostics, or
 `benchmarks/results/`. With the network of real cells and the folder of real recordings, the report shows a cell, too.

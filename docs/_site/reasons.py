@@ -19,14 +19,14 @@ SETTINGS = {
     },
     "SummaryConfig": {
         "variant": f"The LSTM on the raw trace finds a hundredth of a nat more and trains 24 times as long ({ABLATED}).",
-        "widths": "More than the presets' 64; wider layers gain nothing there.",
+        "widths": "More than the presets' 64 (`cell`: 16); wider layers gain nothing there.",
         "lstm_units": "As wide as the summary of the presets.",
         "patch": "5 ms at 0.2 ms: shorter than a membrane's time constant, and 25 times fewer steps.",
     },
     "FlowConfig": {
         "depth": "As in the recipe `lstm`; the presets take 4, for two more gain nothing.",
         "transform": f"Splines gain nothing, and spread the worst tenth of `lif` further ({ABLATED}).",
-        "widths": "More than the presets' 64; twice as wide gains nothing there.",
+        "widths": "More than the presets' 64 (`cell`: 16); twice as wide gains nothing there.",
         "normalization": "Needs no statistics of batches; batch normalization, or none, is within 0.01 nats.",
     },
     "NetworkConfig": {
@@ -49,7 +49,7 @@ ARGUMENTS = {
     "hold_out": "One sweep in five, of at least four, never the first or the last: families of steps are not extrapolated.",
     "network": "The network for real cells.",
     "timeout": "s for a file; a search of many sweeps takes minutes on a slow machine.",
-    "shard_size": "Files in a piece of work: few, so that little is lost where it stops. Not tuned.",
+    "shard_size": "Files, or recordings, in a piece of work: few, so that little is lost where it stops. Not tuned.",
     "interval": "90 %, as in the tables: its ends are steadier than those of 95 % with as many draws.",
     "probability": "As above.",
     "n_bins": "At least five of 100 recordings in each, which chi-square needs.",
@@ -73,6 +73,8 @@ BOUNDS = {
     "recordings.spikes": {
         "_SLOPE": "Least upstroke of a spike, mV/ms, in cells whose spikes are small; a leak charges as fast, but does not come back.",
         "_HEIGHT": "Least height of a spike, mV, likewise.",
+        "_PEAK": "mV that the peak of a spike exceeds: a step through the access resistance begins at rest, and ends below.",
+        "_TALLEST": "mV: the height of a spike counts up to this where it adapts the bounds, for what is taller is an artefact.",
         "_SLOPE_SHARE": "Otherwise this share of the median large spike's slope,",
         "_HEIGHT_SHARE": "and this share of its height: spikes of any size are found, and their afterwaves are not.",
     },
@@ -119,8 +121,10 @@ BOUNDS = {
     },
     "app.limits": {
         "UPLOAD_BYTES": "Bytes of a file from the browser: 22 minutes of two channels at 50 kHz.",
-        "MOST_UPLOADED": "Bytes of all files of a page.",
+        "MOST_UPLOADED": "Bytes of all files of a page: four of the largest.",
+        "MOST_LISTED": "Files of a folder that are listed: more are no list to choose from.",
+        "LISTING_SECONDS": "s of looking for them, where a folder is large or far away.",
         "MOST_DRAWS": "Draws that may be asked for in the browser.",
-        "INFERENCE_SECONDS": "s after which an inference in the browser is ended.",
+        "INFERENCE_SECONDS": "s after which an inference in the browser is ended: a cell of many sweeps takes minutes.",
     },
 }

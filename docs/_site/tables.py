@@ -192,6 +192,72 @@ def one_cell() -> str:
     return table(["model", "sweeps", "tau, ms", "C, pF", "R_s, MOhm", "log evidence", "s"], rows)
 
 
+NETWORKS = ("standard", "lif")  # whose typicality was measured
+
+
+def percent(share: float) -> str:
+    """A share with three digits."""
+    return f"{100 * share:.0f} %" if share == 1.0 else f"{100 * share:.1f} %"
+
+
+def false_alarms() -> str:
+    """How often recordings of the model are atypical."""
+    found = {name: results("typicality")[name]["held_out"] for name in NETWORKS}
+    spiking = {name: [key for key in rows if key.endswith("spikes and more")] for name, rows in found.items()}
+    said = {"2,000 held-out recordings": "recordings", "silent": 0, "few spikes": 1, "many spikes": 2}
+    said |= {"sets of 10 (500 of them)": "sets of 10", "sets of 100 (100 of them)": "sets of 100"}
+    rows = []
+    for label, key in said.items():
+        each = [found[name][spiking[name][key] if isinstance(key, int) else key] for name in NETWORKS]
+        low, high = (f"{100 * end:.1f}" for end in each[0]["band"])
+        rows.append([label, *(percent(row["atypical"]) for row in each), f"{low} to {high} %"])
+    return table(["p < 5 %", *(f"`{name}`" for name in NETWORKS), "95 % of times, if exact"], rows)
+
+
+def power() -> str:
+    """How often faults are seen, and whether those that are not seen do harm."""
+    rows = []
+    for fault in results("typicality")["standard"]["bench"]:
+        cells = [fault]
+        for name in NETWORKS:
+            found = results("typicality")[name]
+            failed = found["failures"].get(fault, {})
+            cells += [percent(found["bench"][fault]["atypical"])]
+            cells += [failed.get(key, "") for key in ("wrong", "wrong_and_typical")]
+        rows.append(cells)
+    heads = [head for name in NETWORKS for head in (f"`{name}`", "wrong", "wrong and typical")]
+    return table(["fault", *heads], rows)
+
+
+def recipe() -> str:
+    """Losses of the literal recipe."""
+    lines = (DOCS.parent / "src/leakyflow/networks/lstm/history.csv").read_text(encoding="utf-8").splitlines()[1:]
+    found = {int(row[0]): row for row in (line.split(",") for line in lines)}
+    rows = [[epoch, *(f"{float(x):.2f}" for x in found[epoch][1:3])] for epoch in (1, 10, 50, 100, 200, 300)]
+    return table(["epoch", "training loss", "validation loss"], rows)
+
+
+def prior_predictive() -> str:
+    """Simulated cells beside real ones."""
+    said = {
+        "resistance": ("input resistance (MOhm)", 0),
+        "sag": ("sag ratio", 2),
+        "rheobase": ("rheobase (pA)", 0),
+        "rate": ("highest rate in a step (Hz)", 0),
+        "adaptation": ("adaptation index", 2),
+        "isi_cv": ("CV of the intervals", 2),
+        "lowest": ("lowest V (mV)", 0),
+        "highest": ("highest V, spikes aside (mV)", 0),
+    }
+    found = results("prior_predictive")
+    rows = []
+    for name, (label, digits) in said.items():
+        simulated = " / ".join(f"{found['simulated'][name][q]:.{digits}f}" for q in ("0.05", "0.5", "0.95"))
+        real = sorted(row[name] for row in found["real"].values() if row[name] is not None)
+        rows.append([label, simulated, ", ".join(f"{x:.{digits}f}" for x in real)])
+    return table(["", "simulated, 5 / 50 / 95 %", "real"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     **{
         f"accuracy {name}": lambda place=place: printed("accuracy", place)
@@ -207,12 +273,16 @@ TABLES: dict[str, Callable[[], str]] = {
     "backends": lambda: printed("backends", 0),
     "batch": batch,
     "cold": cold,
+    "false alarms": false_alarms,
     "from nothing": from_nothing,
     "inference, many": lambda: printed("inference", 1),
     "inference, one": lambda: printed("inference", 0),
     "likelihood": likelihood,
     "one cell": one_cell,
+    "power": power,
     "predictor": predictor,
+    "prior predictive": prior_predictive,
+    "recipe": recipe,
     "simulations": lambda: printed("sensitivity", 0),
     "speed beside sbi": beside_sbi,
     "training steps": training_steps,

@@ -38,6 +38,7 @@ def workers() -> Iterator[Workers]:
 def session(folder: Path, workers: Workers) -> Iterator[Session]:
     """One that browses the folder."""
     one = Session(Shelf(folder), workers)
+    one.shelf.browse()
     yield one
     one.close()
 

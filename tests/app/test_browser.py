@@ -110,9 +110,8 @@ def shot(page: Any, name: str) -> None:
 def infer(page: Any) -> Any:
     page.get_by_label("Network").select_option("standard")
     page.get_by_role("button", name="Infer").click()
-    table = page.locator("table[aria-label=Posterior]")
-    table.wait_for(timeout=LATER)
-    return table
+    page.locator("ul[aria-label=Verdict]").wait_for(timeout=LATER)
+    return page.locator("table[aria-label=Posterior]")
 
 
 def named(page: Any, text: str) -> None:
@@ -168,6 +167,28 @@ def test_two_browsers_do_not_see_each_other(visit, folder, tmp_path):
     choose(other, "quiet.csv")
     named(other, "quiet.csv: 400 ms, 0 spikes.")
     assert "private.csv" not in other.content() + other.get_by_label("File", exact=True).inner_text()
+
+
+def test_another_theme_goes_on_where_the_page_was(visit, folder, tmp_path):
+    page = visit()
+    shutil.copy(folder / "spiking.npz", tmp_path / "dropped.npz")
+    drop(page, tmp_path / "dropped.npz")
+    named(page, "300 ms, ")
+    fill(page, "End of the window (ms)", "280")
+    named(page, "0 to 280 ms")
+    infer(page)
+    page.get_by_role("button", name="Infer").click()
+    page.get_by_role("link", name="Dark").click()
+    page.get_by_role("link", name="Light").wait_for()
+    page.locator("ul[aria-label=Verdict]").wait_for()
+    named(page, "0 to 280 ms")
+    assert page.get_by_label("End of the window (ms)").input_value() == "280"
+    assert page.get_by_label("Network").input_value() == "standard"
+    page.get_by_role("button", name="Infer").and_(page.locator("button:enabled")).wait_for(timeout=LATER)
+    page.get_by_role("link", name="Light").click()
+    page.get_by_role("link", name="Dark").wait_for()
+    named(page, "0 to 280 ms")
+    assert "dropped.npz" in page.get_by_label("File", exact=True).inner_text()
 
 
 def test_an_inference_is_cancelled_and_the_page_lives_meanwhile(visit):
@@ -237,7 +258,7 @@ def test_a_newcomer_gets_from_an_abf_file_to_a_verdict_at_any_size(visit, real_r
     fill(page, "End of the window (ms)", "1900")
     named(page, "1100 to 1900 ms: 800 ms, 3 spikes.")
     page.get_by_role("button", name="Infer").click()
-    page.locator("table[aria-label=Posterior]").wait_for(timeout=LATER)
+    page.locator("ul[aria-label=Verdict]").wait_for(timeout=LATER)
     assert "On the whole?" in page.locator("ul[aria-label=Verdict]").inner_text()
     shot(page, f"{theme}_{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing is cut off

@@ -10,13 +10,14 @@ from leakyflow.app.choice import Choice
 from leakyflow.app.exporting import exported
 from leakyflow.app.inference import infer
 from leakyflow.app.session import Session
+from leakyflow.app.sessions import Sessions
 from leakyflow.app.shelf import Shelf
 from leakyflow.app.whatif import Wanted, simulated, under
 from leakyflow.errors import LeakyflowError
 from tests.app.conftest import number
 
 
-def silent(message, share):
+def silent(message, share, so_far=None):
     assert message
     assert 0.0 <= share <= 1.0
 
@@ -62,6 +63,7 @@ def test_a_wrong_setting_changes_nothing(session):
 
 def test_the_window_and_the_spike_settings_act(session, real_recordings, workers):
     real = Session(Shelf(real_recordings), workers)
+    real.shelf.browse()
     real.open(number(real, "steps_171116sh_0018.abf"))
     real.choose(sweep=12)
     assert len(real.trace().peaks) == 12
@@ -75,6 +77,7 @@ def test_the_window_and_the_spike_settings_act(session, real_recordings, workers
 
 def test_two_sessions_have_choices_of_their_own(folder, workers):
     one, other = Session(Shelf(folder), workers), Session(Shelf(folder), workers)
+    one.shelf.browse()
     one.open(number(one, "quiet.csv"))
     one.choose(start=20.0)
     assert other.file is None
@@ -160,9 +163,33 @@ def test_the_oldest_result_goes(session, result):
     assert [kept.choice.seed for kept in session.results] == list(range(2, 10))
 
 
-def test_an_inference_runs_in_the_worker(session):
+def test_what_is_inferred_anew_replaces_itself_alone(session, result):
+    for one in (result, result, replace(result, choice=replace(result.choice, seed=1)), result):
+        session.keep(one)
+    assert [kept.choice.seed for kept in session.results] == [1, 0]
+
+
+def test_an_inference_runs_in_the_worker_and_its_parameters_come_first(session):
     session.open(number(session, "spiking.npz"))
     session.choose(network="standard", n_draws=100)
-    job = session.infer().wait(300.0)
+    job = session.infer()
+    assert session.inferring is job
+    job.wait(300.0)
     assert job.state == "done", job.message
     assert job.result.sweeps[0].name.startswith("simulation")
+    assert [(p.name, p.mean) for p in job.so_far.parameters] == [(p.name, p.mean) for p in job.result.parameters]
+    session.shown(job)
+    assert session.inferring is None
+
+
+def test_another_page_goes_on_with_a_session_once(session):
+    sessions = Sessions()
+    first = sessions.key(session)
+    assert sessions.taken("guessed") is None
+    assert sessions.taken(first) is session
+    assert sessions.taken(first) is None
+    second = sessions.key(session)
+    sessions.end(first)  # the page that is gone
+    assert session.shelf.folder.is_dir()
+    sessions.end(second)
+    assert not session.shelf.folder.exists()

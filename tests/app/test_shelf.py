@@ -42,6 +42,7 @@ def test_the_folder_given_at_the_start_stays(folder):
 
 def test_two_sessions_do_not_see_each_others_uploads(folder):
     one, other = Shelf(folder), Shelf(folder)
+    one.browse(), other.browse()
     number = one.add("mine.csv", b"1")
     with pytest.raises(LeakyflowError, match="Choose one from the list"):
         other.path(number)
@@ -64,6 +65,7 @@ def test_a_link_out_of_the_folder_is_neither_listed_nor_opened(tmp_path):
     (inside / "link.csv").symlink_to(outside)
     (inside / "own.csv").write_text("mine")
     shelf = Shelf(inside)
+    shelf.browse()
     assert [entry.name for entry in shelf.entries.values()] == ["own.csv"]
     (inside / "own.csv").unlink()
     (inside / "own.csv").symlink_to(outside)  # exchanged while the page is open
@@ -83,6 +85,20 @@ def test_what_is_too_large_is_refused_and_not_kept(monkeypatch):
         shelf.add("second.csv", b"x" * 8)
     assert [path.name for path in shelf.folder.iterdir()] == ["first.csv"]
     shelf.close()
+
+
+def test_a_folder_is_looked_into_on_demand_and_what_is_left_out_is_said(folder, monkeypatch):
+    shelf = Shelf(folder)
+    assert (shelf.unlisted, len(shelf.entries)) == (True, 0)
+    assert (shelf.browse(), shelf.unlisted, len(shelf.entries)) == ("", False, 3)
+    monkeypatch.setattr(module, "MOST_LISTED", 2)
+    short = Shelf(folder)
+    assert "only 2 files" in short.browse()
+    monkeypatch.setattr(module, "LISTING_SECONDS", 0.0)
+    late = Shelf(folder)
+    assert "only 0 files" in late.browse()
+    for one in (shelf, short, late):
+        one.close()
 
 
 def test_another_upload_of_a_name_replaces_the_first():

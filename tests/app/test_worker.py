@@ -76,6 +76,7 @@ def test_a_job_is_cancelled_while_it_runs_and_while_it_waits(worker):
     while running.message != "asleep":
         time.sleep(0.02)
     waiting.cancel()
+    assert waiting.state == "cancelled"  # at once
     running.cancel()
     assert running.wait(60.0).state == "cancelled"
     assert waiting.wait(60.0).state == "cancelled"

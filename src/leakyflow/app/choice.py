@@ -1,26 +1,22 @@
 """What is chosen on the page: which part of a file, and how it is inferred."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from leakyflow.again import again
 from leakyflow.app.limits import MOST_DRAWS
 from leakyflow.errors import LeakyflowError
+from leakyflow.recordings.window import Window
 
-__all__ = ["LAYOUT", "WINDOW", "Choice"]
-
-LAYOUT = ("channel", "current", "columns", "units", "dt_file", "step")
-WINDOW = ("start", "stop", "t_ref", "spike_slope", "spike_height")
+__all__ = ["Choice"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Choice(Window):
     """Settings with the names that they have in `read_recording`, `load_posterior` and `Posterior.sample`.
 
     Attributes:
         sweep: Number of the sweep that is looked at.
         whole: Whether all sweeps of the file are inferred, as one cell; else the one that is looked at.
-        channel: As in `read_recording`, like all up to `spike_height`.
         network: Name of a network that ships, or folder of a run.
         n_draws: Posterior draws.
         seed: Of everything random.
@@ -39,17 +35,6 @@ class Choice:
 
     sweep: int | None = None
     whole: bool = False
-    channel: str | None = None
-    current: str | None = None
-    columns: str | None = None
-    units: str | None = None
-    dt_file: float | None = None
-    step: str | None = None
-    start: float | None = None
-    stop: float | None = None
-    t_ref: float | None = None
-    spike_slope: float | None = None
-    spike_height: float | None = None
     network: str = "lif"
     n_draws: int = 1000
     seed: int = 0
@@ -60,16 +45,6 @@ class Choice:
             raise LeakyflowError(f"`n_draws` must be 100 to {MOST_DRAWS}, got {self.n_draws}.", argument="n_draws")
         if self.seed < 0:
             raise LeakyflowError(f"`seed` must not be negative, got {self.seed}.", argument="seed")
-
-    @property
-    def layout(self) -> dict[str, Any]:
-        """What the file leaves open: arguments of `list_sweeps`."""
-        return {name: getattr(self, name) for name in LAYOUT}
-
-    @property
-    def reading(self) -> dict[str, Any]:
-        """Arguments of `read_recording` but file and dt."""
-        return {name: getattr(self, name) for name in ("sweep", *LAYOUT, *WINDOW)}
 
     @property
     def numbers(self) -> list[int] | None:
@@ -83,14 +58,14 @@ class Choice:
             >>> Choice(sweep=3, start=900.0).command("my cell.abf")
             "leakyflow infer 'my cell.abf' --sweep 3 --start 900 --network lif --draws 1000 --seed 0 --report"
         """
-        given = self.reading | {"sweep": self.numbers}
+        given = {"sweep": self.numbers} | self.reading
         given["dt"] = given.pop("dt_file")
         how = {"network": self.network, "draws": self.n_draws, "amortized": self.amortized, "seed": self.seed}
         return again("infer", file, **given, **how, report=True)
 
     def python(self, file: str) -> str:
         """The lines of Python that do the same."""
-        given = {name: value for name, value in self.reading.items() if value is not None and name != "sweep"}
+        given = {name: value for name, value in self.reading.items() if value is not None}
         sweeps = "" if self.numbers is None else f", {self.numbers}"
         reading = sweeps + "".join(f", {name}={value!r}" for name, value in given.items())
         how = f"n_draws={self.n_draws}, seed={self.seed}"

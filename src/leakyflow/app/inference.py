@@ -1,17 +1,18 @@
 """The one place where the explorer infers a neuron. It runs in the worker, and loads what it needs there."""
 
 import pickle
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from leakyflow.app.choice import Choice
-from leakyflow.app.result import Answered, Curve, Parameter, Predicted, Rates, Result
+from leakyflow.app.result import Answered, Curve, Early, Parameter, Predicted, Rates, Result
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from leakyflow.diagnostics.adequacy import Adequacy
     from leakyflow.diagnostics.prediction.measured import Prediction
     from leakyflow.likelihood.draws import Draws
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
     from leakyflow.recordings.cell import Cell
     from leakyflow.simulator.prior import Prior
 
-__all__ = ["Progress", "infer", "network", "summarized"]
-
-Progress = Callable[[str, float], None]
-"""Is told what is going on, and which share of it all is done."""
+__all__ = ["Progress", "infer", "network", "prepare", "summarized"]
 
 N_TRAINS = 25
 PRIOR_TAILS = (0.01, 0.99)
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Is told what is going on, which share of it all is done, and what is known so far."""
+
+    def __call__(self, message: str, share: float, so_far: Early | None = None, /) -> None:
+        """Take note of it."""
 
 
 @lru_cache(maxsize=4)
@@ -34,6 +40,19 @@ def network(source: str) -> "Posterior":
     from leakyflow.training.run import load_posterior
 
     return load_posterior(source)
+
+
+def prepare(progress: Progress, source: str) -> None:
+    """Load a network and what judges by it, before anybody asks.
+
+    Args:
+        progress: Is told what is loaded.
+        source: The network.
+    """
+    progress(f"Loading the network {Path(source).name}", 0.0)
+    import leakyflow.diagnostics.adequacy  # noqa: F401
+
+    network(source)
 
 
 def infer(progress: Progress, path: Path, file: str, choice: Choice) -> Result:
@@ -49,7 +68,8 @@ def infer(progress: Progress, path: Path, file: str, choice: Choice) -> Result:
         LeakyflowError: If the file, the window or the network do not do.
     """
     progress("Reading the sweeps", 0.0)
-    _cell(path, choice, None)  # what is wrong with them is said before a network is loaded
+    if not network.cache_info().currsize:
+        _cell(path, choice, None)  # what is wrong with them is said before a network is loaded
     progress(f"Loading the network {Path(choice.network).name}", 0.1)
     posterior = network(choice.network)
     cell = _cell(path, choice, posterior.dt)
@@ -62,8 +82,7 @@ def infer(progress: Progress, path: Path, file: str, choice: Choice) -> Result:
 def _cell(path: Path, choice: Choice, dt: float | None) -> "Cell":
     from leakyflow.recordings.read_cell import read_cell
 
-    reading = {name: value for name, value in choice.reading.items() if name != "sweep"}
-    return read_cell(path, choice.numbers, dt=dt, **reading)
+    return read_cell(path, choice.numbers, dt=dt, **choice.reading)
 
 
 def _judged(progress: Progress, posterior: "Posterior", cell: "Cell", choice: Choice) -> "Adequacy":
@@ -79,7 +98,8 @@ def _judged(progress: Progress, posterior: "Posterior", cell: "Cell", choice: Ch
         seed=choice.seed,
         correct=False if choice.amortized else "auto",
     )
-    progress("Predicting the sweeps, and comparing with simulations", 0.6)
+    early = Early(_title(cell), choice.network, _parameters(draws.summary(), draws, posterior.prior))
+    progress("Predicting the sweeps, and comparing with simulations", 0.6, early)
     return adequacy_of(posterior, cell, hold_out=held, draws=draws, seed=choice.seed)
 
 
@@ -103,7 +123,7 @@ def summarized(found: "Adequacy", file: str, choice: Choice, prior: "Prior") -> 
         choice=choice,
         sweeps=tuple(_predicted(found.prediction, k) for k in range(len(found.prediction.cell))),
         rates=None if curve is None else Rates(*curve),
-        parameters=_parameters(found, prior, choice.seed),
+        parameters=_parameters(found.spread.summary(found.draws, prior, seed=choice.seed), draws, prior),
         draws=draws.array,
         given={name: float(np.mean(value)) for name, value in (draws.given or {}).items()},
         answers=tuple(Answered(*answer) for answer in answers),
@@ -129,9 +149,13 @@ def _predicted(prediction: "Prediction", k: int) -> Predicted:
     )
 
 
-def _parameters(found: "Adequacy", prior: "Prior", seed: int) -> tuple[Parameter, ...]:
-    table = found.spread.summary(found.draws, prior, seed=seed)
-    return tuple(_parameter(str(name), row, found.draws, prior) for name, row in table.iterrows())
+def _title(cell: "Cell") -> str:
+    return cell[0].name if len(cell) == 1 else f"{cell.name}, {len(cell)} sweeps"
+
+
+def _parameters(table: "pd.DataFrame", draws: "Draws", prior: "Prior") -> tuple[Parameter, ...]:
+    """Rows of a summary, with what else is shown of each."""
+    return tuple(_parameter(str(name), row, draws, prior) for name, row in table.iterrows())
 
 
 def _parameter(name: str, row: Any, draws: "Draws", prior: "Prior") -> Parameter:
@@ -147,10 +171,10 @@ def _parameter(name: str, row: Any, draws: "Draws", prior: "Prior") -> Parameter
         meaning=MEANINGS[name],
         mean=row["mean"],
         sd=row["sd"],
-        between=row["between"],
+        between=row.get("between", np.nan),
         low=row["q05"],
         high=row["q95"],
-        decimals=n_decimals(max(row["sd"], np.nan_to_num(row["between"]))),
+        decimals=n_decimals(max(row["sd"], np.nan_to_num(row.get("between", 0.0)))),
         prior=described(distribution),
         prior_range=(low, high),
         curve=_curve(draws[name], (row["q05"], row["q95"]), distribution),

@@ -2,6 +2,7 @@
 
 __all__ = [
     "INFERENCE_SECONDS",
+    "LISTING_SECONDS",
     "MOST_DRAWS",
     "MOST_FILES",
     "MOST_LISTED",
@@ -16,6 +17,7 @@ UPLOAD_BYTES = 256 * 2**20  # of one file
 MOST_UPLOADED = 2**30  # bytes of all files of a session
 MOST_FILES = 100  # that a session uploads
 MOST_LISTED = 2000  # files of the folder that is browsed
+LISTING_SECONDS = 20.0  # of looking for them
 MOST_OVERLAID = 60  # sweeps over each other
 MOST_DRAWS = 20_000
 MOST_RESULTS = 8  # kept beside each other

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from leakyflow.app.choice import Choice
 
-__all__ = ["Answered", "Curve", "Parameter", "Predicted", "Rates", "Result", "Simulated"]
+__all__ = ["Answered", "Curve", "Early", "Parameter", "Predicted", "Rates", "Result", "Simulated"]
 
 
 class Answered(NamedTuple):
@@ -132,6 +132,14 @@ class Rates(NamedTuple):
     unseen: Bool[np.ndarray, " sweep"]
 
 
+class Early(NamedTuple):
+    """What is known of a posterior before it is known what it is worth."""
+
+    title: str
+    network: str
+    parameters: tuple[Parameter, ...]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
     """A posterior, and what it is worth.
@@ -164,6 +172,11 @@ class Result:
     def title(self) -> str:
         """What it is of: the sweep and its window, or the cell and how many sweeps."""
         return self.sweeps[0].name if len(self.sweeps) == 1 else f"{self.name}, {len(self.sweeps)} sweeps"
+
+    @property
+    def several(self) -> bool:
+        """Whether several sweeps were used."""
+        return sum(not sweep.unseen for sweep in self.sweeps) > 1
 
     @property
     def mean(self) -> dict[str, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leakyflow.app.session import Session, Workers, shipped_networks
+from leakyflow.app.sessions import Sessions
 from leakyflow.app.shelf import Shelf
 from leakyflow.errors import LeakyflowError
 
@@ -61,16 +62,17 @@ def serve(
         LeakyflowError: If Panel is not installed, or the port is taken.
         FileNotFoundError: If there is nothing at `start`.
     """
-    Shelf(start).close()  # what is wrong with it is said first, whatever is installed
+    Shelf(start).close()  # whether it is there is said first, whatever is installed
     try:
         import panel as pn
     except ImportError as error:
         raise LeakyflowError("The explorer needs Panel. Run pip install 'leakyflow[app]'.") from error
     port = free_port(port)
-    workers = Workers.begin()
+    workers, sessions = Workers.begin(), Sessions()
+    known = {**(networks or {}), **shipped_networks()}
     pn.extension("tabulator", "filedropper")
     server = pn.io.server.get_server(
-        {"/": lambda: _page(start, workers, {**(networks or {}), **shipped_networks()})},
+        {"/": lambda: _page(sessions, lambda: Session(Shelf(start), workers, known))},
         port=port,
         address=ADDRESS,
         websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
@@ -87,13 +89,16 @@ def serve(
         workers.close()
 
 
-def _page(start: Path | None, workers: Workers, networks: Mapping[str, str]) -> Any:
-    """A page for one browser, whose files go when it does."""
+def _page(sessions: Sessions, fresh: Callable[[], Session]) -> Any:
+    """A page for one browser, whose files go when it does, unless it goes on in another theme."""
     import panel as pn
 
     from leakyflow.app.view.page import Explorer
 
-    session = Session(Shelf(start), workers, networks)
-    pn.state.on_session_destroyed(lambda _: session.close())
-    theme = pn.state.session_args.get("theme", [b""])[0]
-    return Explorer(session, dark=theme == b"dark").page()
+    asked = {name: values[0].decode("utf-8", "replace") for name, values in pn.state.session_args.items()}
+    session = sessions.taken(asked.get("go_on", "")) or fresh()
+    key = sessions.key(session)
+    pn.state.on_session_destroyed(lambda _: sessions.end(key))
+    explorer = Explorer(session, dark=asked.get("theme") == "dark", key=key)
+    pn.state.onload(explorer.begin)
+    return explorer.page()

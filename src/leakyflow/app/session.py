@@ -25,6 +25,7 @@ __all__ = ["Session", "Workers", "shipped_networks"]
 NETWORKS = Path(__file__).parents[1] / "networks"
 KEPT_SAMPLES = 30_000_000  # of traces, all together: 480 MB
 PREFERRED = "lif"
+INFER = "leakyflow.app.inference:infer"
 
 
 class Workers(NamedTuple):
@@ -70,6 +71,7 @@ class Session:
         self.file: int | None = None
         self.listed: tuple[Sweep, ...] = ()
         self.choice = Choice(network=next(iter(self.networks.values())))
+        self.overlaid = False
         self.results: list[Result] = []
         self._traces: OrderedDict[int, Trace] = OrderedDict()
         self._jobs: dict[str, Job] = {}
@@ -118,7 +120,7 @@ class Session:
         Raises:
             LeakyflowError: If one of them cannot be; then nothing is changed.
         """
-        known = {field.name for field in fields(Choice)} - {"channel", "current", "columns", "units", "dt_file", "step"}
+        known = {field.name for field in fields(Choice)} - self.choice.layout.keys()
         assert changes.keys() <= known, changes
         if changes.get("sweep", self.choice.sweep) not in (None, *self.readable):
             raise LeakyflowError(f"There is no sweep {changes['sweep']!r}. Choose one from the list.")
@@ -150,12 +152,12 @@ class Session:
         Raises:
             LeakyflowError: If a check refuses it.
         """
-        return read_recording(self._path, **self.choice.reading)
+        return read_recording(self._path, sweep=self.choice.sweep, **self.choice.reading)
 
     def checks(self, sweep: int) -> str:
         """What the checks say of one sweep, in a word or two; `recording` says it in whole sentences."""
         try:
-            found = read_recording(self._path, **(self.choice.reading | {"sweep": sweep})).findings
+            found = read_recording(self._path, sweep=sweep, **self.choice.reading).findings
         except Exception:
             return "cannot be used"
         return f"{len(found)} warning{'s' if len(found) != 1 else ''}" if found else "fine"
@@ -163,11 +165,28 @@ class Session:
     def infer(self) -> Job:
         """Infer the neuron of the chosen window; what this session was inferring is cancelled."""
         arguments = (self._path, self.name, self.choice)
-        return self._submit("inference", "leakyflow.app.inference:infer", *arguments, seconds=INFERENCE_SECONDS)
+        return self._submit("inference", INFER, *arguments, seconds=INFERENCE_SECONDS)
+
+    @property
+    def inferring(self) -> Job | None:
+        """The inference whose end no page has shown yet, if there is one."""
+        return self._jobs.get(INFER)
+
+    def shown(self, job: Job) -> None:
+        """Take note that the end of an inference was shown."""
+        if self._jobs.get(INFER) is job:
+            del self._jobs[INFER]
+
+    def prepare(self) -> None:
+        """Have the network loaded that is chosen, while people look at their files."""
+        if not self.workers.inference.begun:
+            prepare = "leakyflow.app.inference:prepare"
+            self.workers.inference.submit(prepare, self.choice.network, seconds=INFERENCE_SECONDS)
 
     def keep(self, result: Result) -> None:
-        """Keep a result beside the others; the oldest goes where there are too many."""
-        self.results = [*self.results, result][-MOST_RESULTS:]
+        """Keep a result beside the others, once; the oldest goes where there are too many."""
+        others = [one for one in self.results if (one.file, one.choice) != (result.file, result.choice)]
+        self.results = [*others, result][-MOST_RESULTS:]
 
     def what_if(self, result: Result, sweep: int, changes: Mapping[str, float]) -> Job:
         """Simulate a neuron with other parameters under the current of one sweep of a result, by its place."""

@@ -5,11 +5,11 @@ A browser names a file by its number on the shelf, never by a path.
 
 import re
 import tempfile
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import NamedTuple
 
-from leakyflow.app.limits import MOST_FILES, MOST_LISTED, MOST_UPLOADED, UPLOAD_BYTES
+from leakyflow.app.limits import LISTING_SECONDS, MOST_FILES, MOST_LISTED, MOST_UPLOADED, UPLOAD_BYTES
 from leakyflow.errors import LeakyflowError
 
 __all__ = ["Entry", "Shelf"]
@@ -36,7 +36,7 @@ class Shelf:
     """Files of one session.
 
     Args:
-        start: A file, or a folder whose files are listed, too; None for uploads alone.
+        start: A file, or a folder, whose files `browse` lists; None for uploads alone.
 
     Raises:
         FileNotFoundError: If there is nothing at `start`.
@@ -54,15 +54,33 @@ class Shelf:
             raise FileNotFoundError(f"There is no file or folder {start}. Pass one that exists, or none.")
         self.entries: dict[int, Entry] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="leakyflow-app-")
-        self._root: Path | None = None
+        self._start = None if start is None else start.resolve()
+        self._listed = self._start is None or not self._start.is_dir()
         self._bytes = self._uploads = 0
-        if start is not None:
-            self._take(start)
+        if self._start is not None and not self._start.is_dir():
+            self._take([self._start])
 
     @property
     def folder(self) -> Path:
         """Where uploads lie until the session ends."""
         return Path(self._folder.name)
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether there is a folder that nobody has looked into."""
+        return not self._listed
+
+    def browse(self) -> str:
+        """List the files of the folder given at the start, which may take seconds.
+
+        Returns:
+            What was left out, in words; nothing where all are listed.
+        """
+        assert self._start is not None
+        found, whole = _recordings(self._start)
+        self._take(found)
+        self._listed = True
+        return "" if whole else f"The folder holds more: only {len(found)} files are listed. Start with a folder in it."
 
     def path(self, number: int) -> Path:
         """Where a file is.
@@ -74,7 +92,6 @@ class Shelf:
         if entry is None:
             raise LeakyflowError(f"There is no file {number!r} here. Choose one from the list.")
         root = self.folder if entry.uploaded else self._root
-        assert root is not None
         if not entry.path.resolve().is_relative_to(root.resolve()):
             raise LeakyflowError(f"{entry.name} leads out of the folder that is browsed. Choose another file.")
         return entry.path
@@ -129,24 +146,35 @@ class Shelf:
         self.entries.clear()
         self._folder.cleanup()
 
-    def _take(self, start: Path) -> None:
-        whole = start if start.is_dir() else start.parent
-        self._root = whole.resolve()
-        found = sorted(_recordings(self._root)) if start.is_dir() else [start.resolve()]
-        for path in found[:MOST_LISTED]:
+    @property
+    def _root(self) -> Path:
+        """The folder out of which nothing leads."""
+        assert self._start is not None
+        return self._start if self._start.is_dir() else self._start.parent
+
+    def _take(self, found: list[Path]) -> None:
+        for path in found:
             self.entries[len(self.entries)] = Entry(str(path.relative_to(self._root)), path, False)
 
 
-def _recordings(root: Path) -> Iterator[Path]:
-    """Files below a folder that may be recordings; a link that leads out of it is not followed."""
-    for n, path in enumerate(root.rglob("*")):
-        if n > 50 * MOST_LISTED:
-            return
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        suffix = Path(path.stem).suffix if path.suffix.lower() in PACKED else path.suffix
-        known = suffix.lower() in SUFFIXES
-        if known and not hidden and path.is_file() and path.resolve().is_relative_to(root):
-            yield path
+def _recordings(root: Path) -> tuple[list[Path], bool]:
+    """Files below a folder that may be recordings, in order, and whether these are all."""
+    found: list[Path] = []
+    until = time.monotonic() + LISTING_SECONDS
+    for path in root.rglob("*"):
+        if len(found) == MOST_LISTED or time.monotonic() > until:
+            return sorted(found), False
+        if _is_recording(path, root):
+            found.append(path)
+    return sorted(found), True
+
+
+def _is_recording(path: Path, root: Path) -> bool:
+    """By its name; a link that leads out of the folder is none."""
+    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+    suffix = Path(path.stem).suffix if path.suffix.lower() in PACKED else path.suffix
+    known = suffix.lower() in SUFFIXES and not hidden
+    return known and path.is_file() and path.resolve().is_relative_to(root)
 
 
 def _plain(name: str) -> str:

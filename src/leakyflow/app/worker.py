@@ -26,21 +26,34 @@ class Job:
         state: Where it is.
         message: What is going on, or what went wrong.
         share: Of it all that is done.
+        so_far: What is known before it is done.
         result: Of the call, once it is done.
     """
 
     def __init__(self, function: str, arguments: tuple[Any, ...], seconds: float) -> None:
         self.function, self.arguments, self.seconds = function, arguments, seconds
         self.state: State = "waiting"
-        self.message, self.share = "Waiting for the worker", 0.0
+        self.message, self.share = "Waiting for its turn", 0.0
+        self.so_far: Any = None
         self.result: Any = None
         self._began = time.monotonic()
         self._unwanted = threading.Event()
         self._ended = threading.Event()
+        self._turn = threading.Lock()
 
     def cancel(self) -> None:
         """Give it up, wherever it is."""
-        self._unwanted.set()
+        with self._turn:
+            self._unwanted.set()
+            if self.state == "waiting":
+                self.end("cancelled", "Cancelled.")
+
+    def begin(self) -> bool:
+        """Say that it is its turn; not where it was given up."""
+        with self._turn:
+            if not self.unwanted:
+                self.state, self.message = "running", "Beginning"
+            return not self.unwanted
 
     @property
     def unwanted(self) -> bool:
@@ -106,6 +119,11 @@ class Worker:
         self._jobs.put(job)
         return job
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was asked of it."""
+        return self._process is not None or not self._jobs.empty()
+
     def close(self) -> None:
         """End the process; what runs or waits is cancelled."""
         self._closed = True
@@ -114,7 +132,7 @@ class Worker:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            if job.unwanted or self._closed:
+            if self._closed or not job.begin():
                 job.end("cancelled", "Cancelled.")
                 continue
             try:
@@ -127,7 +145,6 @@ class Worker:
     def _do(self, job: Job) -> None:
         pipe = self._alive()
         pipe.send((job.function, job.arguments))
-        job.state, job.message = "running", "Beginning"
         until = time.monotonic() + job.seconds
         while not job.over:
             if job.unwanted or self._closed:
@@ -147,7 +164,8 @@ class Worker:
             job.end("failed", "The process that worked on it ended, perhaps for lack of memory. Try again.")
             return
         if kind == "progress":
-            job.message, job.share = message, value
+            job.message, (job.share, so_far) = message, value
+            job.so_far = job.so_far if so_far is None else so_far
         else:
             job.end(kind, message, value)
 
@@ -192,4 +210,4 @@ def _serve(pipe: Connection) -> None:
 def _called(function: str, arguments: tuple[Any, ...], pipe: Connection) -> Any:
     module, name = function.split(":")
     call: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return call(lambda message, share: pipe.send(("progress", message, share)), *arguments)
+    return call(lambda message, share, so_far=None: pipe.send(("progress", message, (share, so_far))), *arguments)

@@ -6,17 +6,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict
 
 from leakyflow.errors import LeakyflowError
+from leakyflow.recordings.window import Window
 
 __all__ = ["Settings"]
 
-READING = (
-    *("channel", "current", "columns", "units", "dt_file", "step"),
-    *("start", "stop", "t_ref", "spike_slope", "spike_height"),
-)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Window):
     """What a shard is made by, beside the files and the network.
 
     Attributes:
@@ -26,7 +22,6 @@ class Settings:
         seed: Of the draws.
         correct: Whether draws are corrected by the likelihood.
         timeout: Seconds that a cell may take.
-        channel: As in `read_recording`, like all that follow.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -37,17 +32,6 @@ class Settings:
     seed: int = 0
     correct: bool = True
     timeout: float = 600.0
-    channel: int | str | None = None
-    current: str | None = None
-    columns: str | None = None
-    units: str | None = None
-    dt_file: float | None = None
-    step: str | None = None
-    start: float | None = None
-    stop: float | None = None
-    t_ref: float | None = None
-    spike_slope: float | None = None
-    spike_height: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in {"n_draws": 1, "seed": 0}.items():
@@ -55,11 +39,6 @@ class Settings:
                 raise LeakyflowError(f"`{name}` must be at least {least}, got {getattr(self, name)}.", argument=name)
         if not self.timeout > 0:
             raise LeakyflowError(f"`timeout` must be positive, got {self.timeout} s.", argument="timeout")
-
-    @property
-    def reading(self) -> dict[str, Any]:
-        """How files are read."""
-        return {name: getattr(self, name) for name in READING}
 
     def differing(self, other: "Settings") -> dict[str, tuple[Any, Any]]:
         """What differs between two of them, by name."""

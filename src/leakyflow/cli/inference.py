@@ -1,7 +1,6 @@
 """The commands that read files of a laboratory: what is in them, and which neuron is behind them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,9 +25,10 @@ from leakyflow.cli.options import (
 )
 from leakyflow.cli.posteriors import channels
 from leakyflow.cli.tables import said_of_all, sweeps_table
-from leakyflow.cli.window import Layout, Window, read_asked, said_hold_out
+from leakyflow.cli.window import read_asked, said_hold_out
 from leakyflow.errors import LeakyflowError
 from leakyflow.files import filling
+from leakyflow.recordings.window import Layout, Window
 
 __all__ = ["commands"]
 
@@ -88,10 +88,10 @@ def infer(
     kept_back = said_hold_out(hold_out)
     layout = Layout(channel=channel, current=current, columns=columns, units=units, dt_file=dt_file, step=step)
     window = Window(
-        **asdict(layout), start=start, stop=stop, t_ref=t_ref, spike_slope=spike_slope, spike_height=spike_height
+        **layout.layout, start=start, stop=stop, t_ref=t_ref, spike_slope=spike_slope, spike_height=spike_height
     )
     # Before the network, which takes seconds to load: what is wrong with the file is said at once.
-    described = list_sweeps(file, **asdict(layout))
+    described = list_sweeps(file, **layout.layout)
     asked = read_asked(file, sweep, window, each=each)
     held = [places_of(kept_back, one.numbers) for one in asked]
     refuse_others(folder, [one.name for one in asked], file)
@@ -99,7 +99,7 @@ def infer(
     if any(one.cell.dt != posterior.dt for one in asked):
         asked = read_asked(file, sweep, window, each=each, dt=posterior.dt)
     correct: bool | Literal["auto"] = False if amortized else "auto"
-    given = asdict(window) | {"network": network, "draws": draws, "amortized": amortized, "seed": seed}
+    given = window.reading | {"network": network, "draws": draws, "amortized": amortized, "seed": seed}
     given["dt"] = given.pop("dt_file")  # the option is named so
     given["hold_out"] = None if hold_out == "auto" else hold_out
     with filling(folder) as scratch:
@@ -134,7 +134,7 @@ def sweeps(
     from leakyflow.recordings.sweeps import list_sweeps
 
     layout = Layout(channel=channel, current=current, columns=columns, units=units, dt_file=dt_file, step=step)
-    found = list_sweeps(file, **asdict(layout), every=True)
+    found = list_sweeps(file, **layout.layout, every=True)
     out.print(f"{file.name}: {channels(found[0])}", soft_wrap=True)
     if same := said_of_all(found):
         out.print(Text(same), soft_wrap=True)

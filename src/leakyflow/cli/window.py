@@ -1,53 +1,18 @@
 """Which part of a file is read, and which of its sweeps are a cell."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from leakyflow.errors import LeakyflowError
+from leakyflow.recordings.window import Window
 
 if TYPE_CHECKING:
     from leakyflow.recordings.cell import Cell
 
-__all__ = ["Asked", "Layout", "Window", "read_asked", "said_hold_out"]
+__all__ = ["Asked", "read_asked", "said_hold_out"]
 
 MOST_NAMED = 4  # sweeps in the name of a file
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """What a file leaves open."""
-
-    channel: str | None
-    current: str | None
-    columns: str | None
-    units: str | None
-    dt_file: float | None
-    step: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window(Layout):
-    """What is read of each sweep: the arguments of `read_recording` but its file and sweep."""
-
-    start: float | None
-    stop: float | None
-    t_ref: float | None
-    spike_slope: float | None
-    spike_height: float | None
-
-    def name(self, file: Path, sweeps: Sequence[int] | None) -> str:
-        """What results are called, so that other sweeps, another window or channel do not replace them."""
-        words = [file.stem]
-        if sweeps:
-            few = len(sweeps) <= MOST_NAMED
-            words.append("sweep" + ("-".join(map(str, sweeps)) if few else f"{sweeps[0]}-to-{sweeps[-1]}"))
-        words += [] if self.channel is None else ["".join(c if c.isalnum() else "-" for c in self.channel)]
-        if self.start is not None or self.stop is not None:
-            end = "end" if self.stop is None else f"{self.stop:g}"
-            words.append(f"{0 if self.start is None else self.start:g}-{end}ms")
-        return "_".join(words)
 
 
 class Asked(NamedTuple):
@@ -74,14 +39,27 @@ def read_asked(
     from leakyflow.recordings.read_cell import numbers_of, read_cell
 
     named = None if sweeps is None else list(dict.fromkeys(sweeps))
-    cell = read_cell(file, named, dt=dt, **asdict(window))
+    cell = read_cell(file, named, dt=dt, **window.reading)
     numbers = numbers_of(cell, named)
     if not each:
-        return [Asked(cell, numbers, window.name(file, named))]
+        return [Asked(cell, numbers, _name(window, file, named))]
     left_out = {number: reason for number, reason in cell.left_out.items() if named is not None}
     if left_out:
         raise LeakyflowError(f"Sweep {min(left_out)} cannot be used: {left_out[min(left_out)]}", argument="sweep")
-    return [Asked(Cell([sweep]), [k], window.name(file, [k])) for k, sweep in zip(numbers, cell, strict=True)]
+    return [Asked(Cell([sweep]), [k], _name(window, file, [k])) for k, sweep in zip(numbers, cell, strict=True)]
+
+
+def _name(window: Window, file: Path, sweeps: Sequence[int] | None) -> str:
+    """What results are called, so that other sweeps, another window or channel do not replace them."""
+    words = [file.stem]
+    if sweeps:
+        few = len(sweeps) <= MOST_NAMED
+        words.append("sweep" + ("-".join(map(str, sweeps)) if few else f"{sweeps[0]}-to-{sweeps[-1]}"))
+    words += [] if window.channel is None else ["".join(c if c.isalnum() else "-" for c in str(window.channel))]
+    if window.start is not None or window.stop is not None:
+        end = "end" if window.stop is None else f"{window.stop:g}"
+        words.append(f"{0 if window.start is None else window.start:g}-{end}ms")
+    return "_".join(words)
 
 
 def said_hold_out(hold_out: str) -> tuple[int, ...] | Literal["auto"]:

@@ -9,6 +9,7 @@ from leakyflow.app.limits import UPLOAD_BYTES
 
 __all__ = ["CHUNK", "Dropper"]
 
+BACKGROUND = "[class^='filepond--panel'] { background-color: var(--panel-surface-color) !important; }"
 CHUNK = 4_000_000  # bytes of a file in one message
 
 
@@ -16,7 +17,8 @@ class Dropper(pn.widgets.FileDropper):
     """Hands over each file once it is whole, and keeps none."""
 
     def __init__(self, arrived: Callable[[str, bytes], None], refused: Callable[[str], None], **settings: Any) -> None:
-        super().__init__(multiple=True, chunk_size=CHUNK, max_file_size=f"{UPLOAD_BYTES // 2**20}MB", **settings)
+        most = f"{UPLOAD_BYTES // 2**20}MB"
+        super().__init__(multiple=True, chunk_size=CHUNK, max_file_size=most, stylesheets=[BACKGROUND], **settings)
         self._arrived, self._refused = arrived, refused
         self._pieces: dict[str, list[bytes]] = {}
 

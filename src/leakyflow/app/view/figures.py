@@ -23,6 +23,7 @@ WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
 MOST_POINTS = 4000  # of a curve that does not follow a zoom
 SIZE = 180  # of the panel of a parameter
+LABEL, NUMBER = "14px", "12px"  # others than the defaults of either theme, which would take their place
 
 
 def panel(y: str, *, height: int, x_range: Any = None, x: str = "") -> Any:
@@ -38,6 +39,7 @@ def panel(y: str, *, height: int, x_range: Any = None, x: str = "") -> Any:
     plot = figure(height=height, sizing_mode="stretch_width", tools=TOOLS, active_scroll="xwheel_zoom", **linked)
     plot.yaxis.axis_label, plot.xaxis.axis_label = y, x
     plot.yaxis.axis_label_text_font_style = plot.xaxis.axis_label_text_font_style = "normal"
+    plot.axis.axis_label_text_font_size, plot.axis.major_label_text_font_size = LABEL, NUMBER  # in both themes
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
     plot.min_border_left = 65
@@ -96,6 +98,8 @@ def _marginal(parameter: Parameter, values: np.ndarray) -> Any:
     plot.line(*curve, color=GREY, line_width=2)
     box = BoxAnnotation(left=parameter.low, right=parameter.high, fill_color=SKY, fill_alpha=0.15, line_color=None)
     plot.add_layout(box)
+    plot.xaxis.major_label_text_font_size = NUMBER
+    plot.title.text_font_size = LABEL
     plot.yaxis.visible = False
     plot.ygrid.visible = False
     plot.xaxis.ticker = BasicTicker(desired_num_ticks=3)

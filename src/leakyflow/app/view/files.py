@@ -24,6 +24,7 @@ class FilesPane:
     Args:
         session: Whose.
         opened: Is called with the number of a file that is chosen.
+        arrived: Is called with name and content of a file that is dropped.
         chosen: Is called with the number of a sweep that is chosen.
         notice: Shows a text, and whether it is bad.
         dark: Whether the page is dark.
@@ -35,11 +36,12 @@ class FilesPane:
         *,
         dark: bool = False,
         opened: Callable[[int], None],
+        arrived: Callable[[str, bytes], None],
         chosen: Callable[[int], None],
         notice: Callable[[str, bool], None],
     ) -> None:
         self.session, self._opened, self._chosen, self._notice = session, opened, chosen, notice
-        self.dropper = Dropper(self._arrived, lambda text: notice(text, True), name="", sizing_mode="stretch_width")
+        self.dropper = Dropper(arrived, lambda text: notice(text, True), name="", sizing_mode="stretch_width")
         self.files = pn.widgets.Select(name="File", options={}, size=6, sizing_mode="stretch_width")
         self.table = pn.widgets.Tabulator(
             pd.DataFrame(columns=list(COLUMNS)),
@@ -53,25 +55,34 @@ class FilesPane:
             sizing_mode="stretch_width",
             name="Sweeps",
         )
-        self.files.param.watch(lambda event: event.new is not None and self._opened(event.new), "value")
+        self.files.param.watch(self._picked, "value")
         self.table.on_click(self._clicked)
         self._waiting: list[int] = []
         self._check: tuple[int, Future[str]] | None = None
         self._watch: Any = None
-        self.list_files()
+        self._quiet = False
 
-    def list_files(self, number: int | None = None) -> None:
-        """Show all files, and choose one."""
+    def list_files(self, number: int | None = None, *, quietly: bool = False) -> None:
+        """Show all files, and choose one.
+
+        Args:
+            number: Of the chosen one.
+            quietly: Whether it is open already.
+        """
+        self._quiet = True
+        self._list(number)
+        self._quiet = False
+        if number is not None and not quietly:
+            self._opened(number)
+
+    def _list(self, number: int | None) -> None:
         entries = self.session.shelf.entries
         labels: dict[str, int] = {}
         for n, entry in entries.items():
             labels[entry.name if entry.name not in labels else f"{entry.name} (added)"] = n
         with pn.io.hold():
             self.files.options = labels
-            if number is not None and self.files.value == number:
-                self._opened(number)  # the same name, another content
-            else:
-                self.files.value = number
+            self.files.value = number
 
     def list_sweeps(self) -> None:
         """Show the sweeps of the file that is open, and check them one by one while nothing else is done."""
@@ -107,13 +118,9 @@ class FilesPane:
         if places:
             self.table.patch({"checks": [(places[0], said)]})
 
-    def _arrived(self, name: str, content: bytes) -> None:
-        try:
-            number = self.session.shelf.add(name, content)
-        except ValueError as error:
-            self._notice(str(error), True)
-            return
-        self.list_files(number)
+    def _picked(self, event: Any) -> None:
+        if event.new is not None and not self._quiet:
+            self._opened(event.new)
 
     def _clicked(self, event: Any) -> None:
         sweep = self.session.listed[event.row]

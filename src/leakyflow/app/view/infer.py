@@ -1,13 +1,15 @@
 """The button that infers, how far it is, and the one that cancels."""
 
 from collections.abc import Callable
+from html import escape
 
 import panel as pn
 
 from leakyflow.app.limits import MOST_DRAWS
-from leakyflow.app.result import Result
+from leakyflow.app.result import Early, Result
 from leakyflow.app.session import Session
 from leakyflow.app.view.follow import follow
+from leakyflow.app.view.style import html
 from leakyflow.app.worker import Job
 
 __all__ = ["InferPane"]
@@ -19,6 +21,7 @@ class InferPane:
     Args:
         session: Whose.
         found: Is called with each result.
+        early: Is called with what is known before.
         changed: Is called where the network, draws or seed are others.
         notice: Shows a text, and whether it is bad.
     """
@@ -27,23 +30,31 @@ class InferPane:
         self,
         session: Session,
         found: Callable[[Result], None],
+        early: Callable[[Early], None],
         changed: Callable[[dict[str, object]], None],
         notice: Callable[[str, bool], None],
     ) -> None:
-        self.session, self._found, self._notice = session, found, notice
+        self.session, self._found, self._early, self._notice = session, found, early, notice
         self._job: Job | None = None
+        self._shown: Early | None = None
+        choice = session.choice
         wide = {"sizing_mode": "stretch_width"}
         self.whole = pn.widgets.RadioBoxGroup(
-            options={"This sweep": False, "All sweeps, as one cell": True}, value=False
+            options={"This sweep": False, "All sweeps, as one cell": True}, value=choice.whole
         )
-        self.network = pn.widgets.Select(name="Network", options=list(session.networks), **wide)
-        self.draws = pn.widgets.IntInput(name="Draws", value=1000, start=100, end=MOST_DRAWS, step=500, **wide)
-        self.seed = pn.widgets.IntInput(name="Seed", value=0, start=0, **wide)
-        self.amortized = pn.widgets.Checkbox(name="Leave the network's draws uncorrected")
+        names = {source: name for name, source in session.networks.items()}
+        self.network = pn.widgets.Select(
+            name="Network", options=list(session.networks), value=names[choice.network], **wide
+        )
+        self.draws = pn.widgets.IntInput(
+            name="Draws", value=choice.n_draws, start=100, end=MOST_DRAWS, step=500, **wide
+        )
+        self.seed = pn.widgets.IntInput(name="Seed", value=choice.seed, start=0, **wide)
+        self.amortized = pn.widgets.Checkbox(name="Leave the network's draws uncorrected", value=choice.amortized)
         self.button = pn.widgets.Button(name="Infer", button_type="primary", **wide)
         self.stop = pn.widgets.Button(name="Cancel", disabled=True, **wide)
         self.bar = pn.indicators.Progress(value=0, max=100, visible=False, **wide)
-        self.said = pn.pane.Str("", **wide)
+        self.said = html("")
         for field, name in (
             (self.draws, "n_draws"),
             (self.seed, "seed"),
@@ -62,26 +73,39 @@ class InferPane:
 
     def _infer(self) -> None:
         try:
-            self._job = self.session.infer()
+            self.session.infer()
         except ValueError as error:
             self._notice(str(error), True)
             return
-        self._running(True)
         self._notice("", False)
-        follow(self._job, tick=self._tick, end=self._end)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Follow the inference of this session, if there is one."""
+        self._job, self._shown = self.session.inferring, None
+        if self._job is not None:
+            self._running(True)
+            follow(self._job, tick=self._tick, end=self._end)
 
     def _cancel(self) -> None:
         if self._job is not None:
             self._job.cancel()
 
     def _tick(self, job: Job) -> None:
-        if job is self._job:
-            self.bar.value, self.said.object = int(100 * job.share), f"{job.message} … {job.seconds_so_far:.0f} s"
+        if job is not self._job:
+            return
+        if job.so_far is not self._shown:
+            self._shown = job.so_far
+            self._early(job.so_far)
+        self.bar.value = int(100 * job.share)
+        self.said.object = escape(f"{job.message} … {job.seconds_so_far:.0f} s")
 
     def _end(self, job: Job) -> None:
         if job is not self._job:
             return
         self._running(False)
+        self.session.shown(job)
+        self.session.prepare()  # anew, where the process is gone
         if job.state == "done":
             self.session.keep(job.result)
             self._found(job.result)

@@ -7,7 +7,7 @@ from typing import Any
 
 import panel as pn
 
-from leakyflow.app.result import Result
+from leakyflow.app.result import Early, Result
 from leakyflow.app.session import Session
 from leakyflow.app.view import figures, text
 from leakyflow.app.view.exports import ExportPane
@@ -36,13 +36,19 @@ class ResultPane:
         self.session, self._notice, self.dark = session, notice, dark
         self.object = pn.Column(**WIDE)
 
+    def expect(self, early: Early) -> None:
+        """Show the parameters, while it is asked what they are worth."""
+        title = f"<h3>{escape(early.title)}, network {escape(early.network)}</h3>"
+        waiting = text.notice("What this is worth is being worked out: the sweeps are predicted.", bad=False)
+        self.object[:] = [html(title), html(waiting), html(text.posterior(early.parameters))]
+
     def show(self, result: Result) -> None:
         """Show a result."""
         self.pairs = pn.Column(pn.pane.Str("Drawing …"), **WIDE)
         self.what_if = WhatIfPane(self.session, result, self._notice)
         self.seen: set[int] = set()
         tabs = pn.Tabs(
-            ("Posterior", pn.Column(html(text.posterior(result)), figures.marginals(result), **WIDE)),
+            ("Posterior", _posterior(result)),
             ("Prediction", _prediction(result)),
             ("Pairs", self.pairs),
             ("What if", self.what_if.object),
@@ -74,6 +80,11 @@ class ResultPane:
         style = "lf pairs dark" if self.dark else "lf pairs"
         image = f'<img class="{style}" alt="Pair plot" src="data:image/png;base64,{picture}">'
         self.pairs[:] = [html(image)]
+
+
+def _posterior(result: Result) -> Any:
+    table = html(text.posterior(result.parameters, several=result.several))
+    return pn.Column(table, figures.marginals(result), **WIDE)
 
 
 def _prediction(result: Result) -> Any:

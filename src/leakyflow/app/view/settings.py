@@ -6,6 +6,7 @@ from typing import Any
 import panel as pn
 
 from leakyflow.app.choice import Choice
+from leakyflow.app.session import Session
 
 __all__ = ["SettingsPane"]
 
@@ -30,6 +31,7 @@ class SettingsPane:
     """Fields that are empty leave the choice to the reader.
 
     Args:
+        session: Whose.
         changed: Is called with the settings of a window that changed.
         laid_out: Is called with what is said of the file.
         overlaid: Is called where sweeps are to be laid over each other, or not any more.
@@ -37,6 +39,7 @@ class SettingsPane:
 
     def __init__(
         self,
+        session: Session,
         changed: Callable[[dict[str, Any]], None],
         laid_out: Callable[[dict[str, Any]], None],
         overlaid: Callable[[], None],
@@ -44,8 +47,9 @@ class SettingsPane:
         self._changed, self._laid_out, self._quiet = changed, laid_out, False
         self.window = {name: _number(label) for name, label in WINDOW.items()}
         self.layout = {name: _number(label) if name == "dt_file" else _text(label) for name, label in LAYOUT.items()}
-        self.overlay = pn.widgets.Checkbox(name="Lay sweeps of this protocol over each other")
-        self.overlay.param.watch(lambda _: overlaid(), "value")
+        self.session, self._overlaid = session, overlaid
+        self.overlay = pn.widgets.Checkbox(name="Lay sweeps of this protocol over each other", value=session.overlaid)
+        self.overlay.param.watch(lambda event: self._laid_over(event.new), "value")
         for fields, act in ((self.window, changed), (self.layout, laid_out)):
             for name, field in fields.items():
                 field.param.watch(lambda event, name=name, act=act: self._acted(act, name, event.new), "value")
@@ -66,6 +70,10 @@ class SettingsPane:
                     field.value = value if value is not None or isinstance(field, pn.widgets.FloatInput) else ""
         finally:
             self._quiet = False
+
+    def _laid_over(self, on: bool) -> None:
+        self.session.overlaid = on
+        self._overlaid()
 
     def _acted(self, act: Callable[[dict[str, Any]], None], name: str, value: Any) -> None:
         if not self._quiet:

@@ -1,10 +1,11 @@
 """Tables and sentences as HTML, with everything that comes from a file or a person escaped."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from math import isnan
 
-from leakyflow.app.result import Answered, Result
+from leakyflow.app.result import Answered, Parameter, Result
 
 __all__ = ["answers", "code", "compared", "notice", "posterior", "sweeps", "table"]
 
@@ -26,11 +27,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, label: str) -> 
     return f'<table class="lf" aria-label="{escape(label)}"><tr>{heads}</tr>{lines}</table>'
 
 
-def posterior(result: Result) -> str:
-    """The posterior beside the prior, with units."""
-    several = sum(not sweep.unseen for sweep in result.sweeps) > 1
+def posterior(parameters: Sequence[Parameter], *, several: bool = False) -> str:
+    """The posterior beside the prior, with units.
+
+    Args:
+        parameters: To show.
+        several: Whether sweeps may differ.
+    """
     rows = []
-    for p in result.parameters:
+    for p in parameters:
         between = [("?" if isnan(p.between) else p.shown(p.between))] if several else []
         interval = f"{p.shown(p.low)} to {p.shown(p.high)}"
         rows.append([p.name, p.unit, p.shown(p.mean), p.exactly(p.sd), *between, interval, p.prior, p.meaning])
@@ -73,10 +78,15 @@ def compared(results: Sequence[Result]) -> str:
 def answers(found: Iterable[Answered]) -> str:
     """The verdict: what is bad stands out."""
     items = [
-        f'<li class="{"good" if a.good else "bad"}"><b>{escape(a.question)} {escape(a.short)}</b> {escape(a.text)}</li>'
+        f'<li class="{"good" if a.good else "bad"}"><b>{escape(a.question)} {escape(a.short)}</b> {_words(a.text)}</li>'
         for a in found
     ]
     return f'<ul class="lf verdict" aria-label="Verdict">{"".join(items)}</ul>'
+
+
+def _words(text: str) -> str:
+    """A sentence, in which `names` stand as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def notice(text: str, *, bad: bool) -> str:

@@ -6,8 +6,10 @@ import numpy as np
 import panel as pn
 from bokeh.models import ColumnDataSource
 from bokeh.models.annotations import BoxAnnotation
+from bokeh.models.ranges import Range1d
 
 from leakyflow.app.trace import Drawn, Trace
+from leakyflow.app.view.aside import Aside
 from leakyflow.app.view.figures import BLUE, GREEN, GREY, ORANGE, panel
 
 __all__ = ["TracePane"]
@@ -15,12 +17,19 @@ __all__ = ["TracePane"]
 N_OVERLAID = 700  # points of each of many sweeps
 SETTLED = 60  # ms after which a pan or zoom is followed
 
+Found = tuple[dict[str, Drawn], list[dict[str, Drawn]]]
+
 
 class TracePane:
-    """The chosen sweep, others of its protocol, its spikes and the window."""
+    """The chosen sweep, others of its protocol, its spikes and the window.
 
-    def __init__(self) -> None:
-        self.upper = panel("V (mV)", height=300)
+    Args:
+        aside: What is drawn after a pan or zoom is found there.
+    """
+
+    def __init__(self, aside: Aside) -> None:
+        self.aside = aside
+        self.upper = panel("V (mV)", height=300, x_range=Range1d(start=0.0, end=1000.0))
         self.lower = panel("I (pA)", height=130, x_range=self.upper.x_range, x="time (ms)")
         self.curves = {name: ColumnDataSource({"t": [], "x": []}) for name in ("V", "I", "spikes")}
         self.others = {name: ColumnDataSource({"t": [], "x": []}) for name in ("V", "I")}
@@ -45,7 +54,8 @@ class TracePane:
         """
         self.trace, self.overlaid = trace, [other for other in overlaid if other.sweep != trace.sweep]
         if not keep_view:
-            self.upper.x_range.update(start=0.0, end=trace.duration)
+            whole = {"start": 0.0, "end": trace.duration}
+            self.upper.x_range.update(**whole, **{f"reset_{end}": at for end, at in whole.items()})
         self._fill()
 
     def mark(self, start: float | None, stop: float | None) -> None:
@@ -82,17 +92,29 @@ class TracePane:
 
     def _settle(self) -> None:
         self._asked = False
-        self._fill()
+        if self.trace is not None:
+            asked = self.trace, self.overlaid, *_ends(self.upper.x_range, self.trace.duration)
+            self.aside.do("pan", lambda: _points(*asked), lambda found: self._seen(asked[0], found))
+
+    def _seen(self, trace: Trace, found: Found) -> None:
+        if trace is self.trace:  # not another one meanwhile
+            self._put(found)
 
     def _fill(self) -> None:
-        if self.trace is None:
-            return
-        start, stop = _ends(self.upper.x_range, self.trace.duration)
-        for name, points in self.trace.drawn(start, stop).items():
+        if self.trace is not None:
+            self._put(_points(self.trace, self.overlaid, *_ends(self.upper.x_range, self.trace.duration)))
+
+    def _put(self, found: Found) -> None:
+        chosen, behind = found
+        for name, points in chosen.items():
             self.curves[name].data = {"t": points.t, "x": points.x}
-        behind = [other.drawn(start, stop, n_points=N_OVERLAID) for other in self.overlaid]
         for name, source in self.others.items():
             source.data = _lines([drawn[name] for drawn in behind])
+
+
+def _points(trace: Trace, overlaid: list[Trace], start: float, stop: float) -> Found:
+    """What is drawn of a stretch, of the chosen sweep and of others."""
+    return trace.drawn(start, stop), [other.drawn(start, stop, n_points=N_OVERLAID) for other in overlaid]
 
 
 def _ends(x_range: Any, duration: float) -> tuple[float, float]:

@@ -13,8 +13,8 @@ import pandas as pd
 from leakyflow.diagnostics.conflict import Conflict, prior_conflicts
 from leakyflow.diagnostics.hold_out import HoldOut, kept_back, parted
 from leakyflow.diagnostics.prediction.lacks import Lack, lacks_of
-from leakyflow.diagnostics.prediction.measured import Prediction, measure_prediction
-from leakyflow.diagnostics.spread import Spread, between_sweeps, each_alone
+from leakyflow.diagnostics.prediction.measured import Prediction, prediction_of
+from leakyflow.diagnostics.spread import Spread, each_alone, spread_of
 from leakyflow.diagnostics.typicality import Typicality, Verdict
 from leakyflow.diagnostics.typicality_of_cells import check_cell, seen
 from leakyflow.likelihood.draws import Draws
@@ -143,13 +143,13 @@ def adequacy_of(
         subject = used[0] if len(used) == 1 else used
         draws = posterior.sample(subject, n_draws=n_draws, seed=seed, correct=correct, blocks=blocks)
     alone = each_alone(used, draws, posterior.prior) if len(used) > 1 else None
-    prediction = measure_prediction(draws, posterior.prior, whole, held, seed=seed, alone=alone)
+    prediction = prediction_of(draws, posterior.prior, whole, held, seed=seed, alone=alone)
     typical, untold = check_cell(posterior, used, typicality, blocks)
     return Adequacy(
         used=used,
         left_out=whole.left_out,
         draws=draws,
-        spread=between_sweeps(used, draws, posterior.prior, alone=alone),
+        spread=spread_of(posterior.prior, alone),
         findings=_findings(whole),
         conflicts=prior_conflicts(draws, posterior.prior),
         prediction=prediction,

@@ -22,7 +22,7 @@ from leakyflow.recordings.cell import Cell
 from leakyflow.seeds import stream
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["Spread", "between", "between_sweeps", "each_alone"]
+__all__ = ["Spread", "between", "between_sweeps", "each_alone", "spread_of"]
 
 # Sweeps that must tell of a parameter, and the share of the prior's variance that one may leave to tell of it.
 LEAST_SWEEPS, MOST_LEFT = 3, 0.5
@@ -81,14 +81,13 @@ class Spread:
         ]
 
 
-def between_sweeps(cell: Cell, draws: Draws, prior: Prior, *, alone: Scanned | None = None) -> Spread:
+def between_sweeps(cell: Cell, draws: Draws, prior: Prior) -> Spread:
     """Ask each sweep of a cell by itself, from the mean of the posterior of all on.
 
     Args:
         cell: With at least three sweeps, or nothing is told.
         draws: From the posterior of all its sweeps.
         prior: Of the draws.
-        alone: From `each_alone`, where it was made before.
 
     References:
         DerSimonian & Laird (1986), Controlled Clinical Trials 7; Paule & Mandel (1982), Journal of Research of the NBS
@@ -106,10 +105,20 @@ def between_sweeps(cell: Cell, draws: Draws, prior: Prior, *, alone: Scanned | N
         >>> between_sweeps(cell, draws, prior).n_sweeps[:3]
         array([3, 3, 3])
     """
+    return spread_of(prior, each_alone(cell, draws, prior) if len(cell) >= LEAST_SWEEPS else None)
+
+
+def spread_of(prior: Prior, alone: Scanned | None) -> Spread:
+    """What sweeps say that were made ready before.
+
+    Args:
+        prior: What is inferred.
+        alone: From `each_alone`; None for a cell of fewer.
+    """
     n = prior.n_inferred
-    if len(cell) < LEAST_SWEEPS:
+    if alone is None or len(alone.cell) < LEAST_SWEEPS:
         return Spread(names=prior.inferred, between=np.full(n, np.nan), n_sweeps=np.zeros(n, int))
-    modes = scored_modes(each_alone(cell, draws, prior) if alone is None else alone)
+    modes = scored_modes(alone)
     variance = np.einsum("nii->ni", modes.covariance)
     sds, counts = zip(*(_of_one(modes.centre[:, i], variance[:, i]) for i in range(n)), strict=True)
     return Spread(names=prior.inferred, between=np.array(sds), n_sweeps=np.array(counts))

@@ -23,7 +23,7 @@ from leakyflow.recordings.cell import Cell
 from leakyflow.simulator.prior import Prior
 from leakyflow.simulator.simulate import simulate_traces
 
-__all__ = ["FICurve", "Prediction", "measure_prediction"]
+__all__ = ["FICurve", "Prediction", "measure_prediction", "prediction_of"]
 
 # Draws whose voltages are averaged, and neurons that are simulated under each current.
 N_DRAWS, N_SIMULATED = 20, 100
@@ -163,7 +163,6 @@ def measure_prediction(
     *,
     n_draws: int = N_SIMULATED,
     seed: int = 0,
-    alone: Scanned | None = None,
 ) -> Prediction:
     """Predict sweeps that were kept back from the inference, and those that were used by what the others say.
 
@@ -174,7 +173,6 @@ def measure_prediction(
         hold_out: Places of those that the inference did not have.
         n_draws: Neurons that are simulated, at most as many as there are draws.
         seed: Of their noise.
-        alone: The sweeps used, from `each_alone`, where it was made before.
 
     Raises:
         LeakyflowError: If the draws are of many cells, or do not say what is known of the neuron besides; or if all
@@ -191,6 +189,20 @@ def measure_prediction(
         >>> prediction.how, int(prediction.table.spikes_predicted.iloc[1])
         ('kept back', 0)
     """
+    return prediction_of(draws, prior, cell, hold_out, n_draws=n_draws, seed=seed)
+
+
+def prediction_of(
+    draws: Draws,
+    prior: Prior,
+    cell: Cell,
+    hold_out: Sequence[int],
+    *,
+    n_draws: int = N_SIMULATED,
+    seed: int,
+    alone: Scanned | None = None,
+) -> Prediction:
+    """As `measure_prediction`, from sweeps that were made ready before: `alone`, from `each_alone` of those used."""
     used, kept = parted(cell, hold_out)
     unseen = np.isin(np.arange(len(cell)), list(hold_out))
     by_others = iter(_predicted_by_others(draws, prior, used, alone))

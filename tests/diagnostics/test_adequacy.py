@@ -113,6 +113,21 @@ def test_what_is_typical_by_a_noise_that_no_neuron_has_is_wrong():
     assert "it fires otherwise" in str(found.answers()[-1])
 
 
+@pytest.mark.parametrize("n_free", [1, 2, 60])
+def test_a_sweep_with_next_to_nothing_between_its_spikes_is_not_judged_by_it(n_free):
+    V = voltage(0) + np.sin(np.arange(N))
+    cell = Cell([recorded(V, 100.0, spikes=(n_free,), n_ref=N)])
+    assert cell[0].free.sum() == n_free
+    spikes = cell[0].t[cell[0].spikes]
+    prediction = Prediction(
+        cell=cell, unseen=np.array([False]), V=(voltage(0).astype(np.float32),), trains=((spikes,) * 3,)
+    )
+    found = adequacy(prediction, ODD)
+    assert (found.answers()[2].short == "Not told:") == (n_free == 1)
+    assert found.kind == "wrong"
+    assert "nan" not in str(found)
+
+
 def test_questions_come_in_the_order_in_which_they_matter():
     text = str(adequacy(predicted(), ODD))
     questions = (

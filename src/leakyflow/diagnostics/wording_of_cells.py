@@ -87,6 +87,8 @@ def about_prediction(a: Adequacy) -> Answer:
     """Whether it predicts what it was not shown."""
     p = a.prediction
     question = "Does it predict?" if p.how == "seen" else "Does it predict what it was not shown?"
+    if _untold(p):
+        return Answer(question, "Not told:", "there is next to no voltage between spikes to predict.", False)
     n = len(p.scored)
     what = f"Of {n} {WHAT[p.how]}" if n > 1 else f"Of the {WHAT[p.how].replace('sweeps', 'sweep')}"
     text = (
@@ -95,6 +97,11 @@ def about_prediction(a: Adequacy) -> Answer:
         f"({percent(COVERAGE[0])} to {percent(COVERAGE[1])} is right)."
     )
     return Answer(question, "Yes." if a.predicts else "No.", text, a.predicts)
+
+
+def _untold(p: "Prediction") -> bool:
+    """Whether there is too little voltage between spikes to judge its prediction."""
+    return math.isnan(p.coverage) or math.isnan(p.eps_V)
 
 
 def _spikes(p: "Prediction") -> str:
@@ -154,6 +161,8 @@ def on_the_whole(a: Adequacy) -> Answer:
 
 def _why(a: Adequacy) -> str:
     p = a.prediction
+    if _untold(p):
+        return "nobody can tell what its voltage between spikes is"
     failed = {
         "its voltage is another": not p.eps_V >= GOOD_EPS_V,
         "it fires otherwise": p.spikes_missed > MOST_MISSED,

@@ -68,6 +68,9 @@ def cross_validated_share(
         scales: As for `ErrorBand.of`.
         level: As for `ErrorBand.of`.
 
+    Returns:
+        NaN where the sweep, or all others, have no sample.
+
     Raises:
         LeakyflowError: If there is one sweep only.
 
@@ -82,7 +85,9 @@ def cross_validated_share(
     shares = []
     for k, (own, scale) in enumerate(zip(errors, known, strict=True)):
         others = [x for i, x in enumerate(errors) if i != k], [x for i, x in enumerate(known) if i != k]
-        shares.append(np.mean(np.abs(own) <= ErrorBand.of(*others, level=level).half_width * scale))
+        told = len(own) and any(len(other) for other in others[0])
+        share = np.mean(np.abs(own) <= ErrorBand.of(*others, level=level).half_width * scale) if told else np.nan
+        shares.append(share)
     return np.array(shares)
 
 

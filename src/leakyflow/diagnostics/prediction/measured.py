@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -83,20 +83,20 @@ class Prediction:
 
     @cached_property
     def band(self) -> ErrorBand:
-        """As wide as 90 % of the errors."""
-        return ErrorBand.of(self.errors)
+        """As wide as 90 % of the errors; NaN where there are none."""
+        return ErrorBand.of(self.errors) if any(len(own) for own in self.errors) else ErrorBand(float("nan"))
 
     @cached_property
     def inside(self) -> Float64[np.ndarray, " sweep"]:
-        """Share of each sweep's voltage in the 90 % band that the errors of the others make."""
+        """Share of each sweep's voltage in the 90 % band that the errors of the others make; NaN where none has any."""
         if len(self.errors) > 1:
             return cross_validated_share(self.errors)
-        return np.array([cross_validated_share(np.array_split(self.errors[0], N_PIECES)).mean()])
+        return _mean(cross_validated_share(np.array_split(self.errors[0], N_PIECES)), keepdims=True)
 
     @property
     def coverage(self) -> float:
         """Mean of `inside` over all sweeps: in few, it says more of their currents than of the band."""
-        return float(self.inside.mean())
+        return float(_mean(self.inside))
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -153,6 +153,12 @@ class Prediction:
     def _explained(self, sweeps: list[int]) -> float:
         own = [self.cell[k] for k in sweeps]
         return explained_variance([s.V for s in own], [self.V[k] for k in sweeps], [s.free for s in own])
+
+
+def _mean(shares: Float64[np.ndarray, " _"], *, keepdims: bool = False) -> Any:
+    """Of those that there are; NaN of none."""
+    known = shares[~np.isnan(shares)]
+    return known.mean(keepdims=keepdims) if len(known) else np.full([1] * keepdims, np.nan)
 
 
 def measure_prediction(

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -137,6 +138,20 @@ def test_a_batch_goes_on_after_kill_9_and_gives_the_same(tmp_path):
     of(whole, tmp_path / "other")
     assert faked.hashes(out) == faked.hashes(tmp_path / "other")
     assert not [path for path in (out / "shards").iterdir() if path.name.startswith(".new") or path.suffix == ".at"]
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_shard_that_gets_its_name_has_nothing_left_to_sweep(folder, tmp_path, monkeypatch):
+    """Killed from then on, nobody would come back to it."""
+    beside, rename = {}, Path.rename
+
+    def seen(self, target):
+        beside[target.name] = [path.name for path in target.parent.iterdir() if path.suffix == ".at"]
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", seen)
+    of(folder, tmp_path / "out")
+    assert beside == {f"0000{i}": [] for i in range(4)}
 
 
 @pytest.mark.usefixtures("fake")

@@ -58,10 +58,10 @@ def make_shard(out: Path, index: int) -> int:
         with creating(folder) as scratch:
             rows = [_row(manifest, number, known, scratch, marks) for number in numbers]
             (scratch / ROWS).write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n")
+            marks.clear()  # before the shard has its name: nobody comes back to one that is done
     except OSError:
         if not is_done(out, index):  # another worker may have been faster
             raise
-    marks.clear()
     return len(numbers)
 
 

@@ -12,7 +12,7 @@ from leakyflow.likelihood.draws import Draws
 __all__ = ["write_draws"]
 
 
-def write_draws(draws: Draws, path: str | Path, **about: str | int) -> None:
+def write_draws(draws: Draws, path: str | Path, **about: object) -> None:
     """Write posterior draws to a NetCDF file, as `Draws.to_arviz().to_netcdf` does.
 
     The file is made in memory first: HDF5 that runs out of room writes again when it closes, and then ends the process.

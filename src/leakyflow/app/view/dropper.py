@@ -9,7 +9,7 @@ from leakyflow.app.limits import UPLOAD_BYTES
 
 __all__ = ["CHUNK", "Dropper"]
 
-BACKGROUND = "[class^='filepond--panel'] { background-color: var(--panel-surface-color) !important; }"
+BACKGROUND = ".filepond--panel-root { background-color: var(--panel-surface-color) !important; }"
 CHUNK = 4_000_000  # bytes of a file in one message
 
 

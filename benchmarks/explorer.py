@@ -29,7 +29,8 @@ from leakyflow.app.server import free_port
 
 RESULTS = Path(__file__).parent / "results" / "explorer.json"
 COMMAND = "import sys; from leakyflow.cli import main; sys.argv[0] = 'leakyflow'; main()"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
 STEPS, LONG, SWEEP = "steps_171116sh_0018.abf", "long.npz", 12
 WINDOW = {"start": "1100", "stop": "1900"}
 N_TIMES, N_PANS = 2, 6

@@ -19,6 +19,7 @@ class Sessions:
         >>> key = sessions.key(session)
         >>> sessions.taken(key) is session, sessions.taken(key)
         (True, None)
+        >>> session.close()
         >>> workers.close()
     """
 

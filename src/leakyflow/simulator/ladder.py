@@ -102,7 +102,7 @@ def ladder_prior(name: str) -> Prior:
         >>> ladder_prior("electrode").inferred
         ('tau', 'V_rest', 'C', 'V_th', 'threshold_noise', 'membrane_noise', 'V_reset', 'reset_noise', 'R_s')
         >>> ladder_prior("dendrite").n_inferred
-        18
+        21
     """
     names = [rung.name for rung in LADDER]
     if name not in names:

@@ -7,6 +7,7 @@ import pytest
 import typer.main
 
 from leakyflow import __version__, cli
+from leakyflow.cli.commands import NEED_OPTIONAL
 from tests.cli.terminal import leakyflow_
 from tests.fresh import run_python
 
@@ -80,3 +81,7 @@ lf.load_posterior('lif')
 print(*({'tensorflow', 'torch', 'blackjax'} & set(sys.modules)))
 """
     assert run_python(code, KERAS_BACKEND="jax").stdout.split() == []
+
+
+def test_what_is_hidden_from_most_commands_is_there_for_those_that_need_it():
+    assert set(NEED_OPTIONAL) <= set(COMMANDS)

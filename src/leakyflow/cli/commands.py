@@ -21,7 +21,7 @@ __all__ = ["app", "main"]
 # What libraries import where it is installed, for a twelfth of the time of `infer`: ArviZ to draw by, xarray to write
 # lazily. The commands that need one of them.
 OPTIONAL = ("bokeh", "dask", "distributed")
-NEED_OPTIONAL = ("batch", "summarize", "explore")
+NEED_OPTIONAL = ("app", "batch", "summarize")
 
 
 class Commands(TyperGroup):

@@ -258,6 +258,23 @@ def prior_predictive() -> str:
     return table(["", "simulated, 5 / 50 / 95 %", "real"], rows)
 
 
+def explorer() -> str:
+    """Of the page in the browser."""
+    said = {
+        "page": "from the command to the page",
+        "plot": "first plot of 17 sweeps of 3 s",
+        "sweep": "verdict on a sweep, network in memory",
+        "cell": "verdict on 17 sweeps, network in memory",
+        "command": "the same by `leakyflow infer`, from the prompt",
+    }
+    rows = [
+        [text, f"{row['wall_s']:.1f}", f"{row['cpu_s']:.1f}", f"{row['load']:.0f}"]
+        for name, text in said.items()
+        for row in (results("explorer")[name],)
+    ]
+    return table(["", "clock, s", "processor, s", "load of the machine"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     **{
         f"accuracy {name}": lambda place=place: printed("accuracy", place)
@@ -274,6 +291,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "batch": batch,
     "cold": cold,
     "false alarms": false_alarms,
+    "explorer": explorer,
     "from nothing": from_nothing,
     "inference, many": lambda: printed("inference", 1),
     "inference, one": lambda: printed("inference", 0),

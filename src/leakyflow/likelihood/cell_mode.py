@@ -73,8 +73,11 @@ def find_mode(
             agreed = len(found) > 1 and found[0].log_density - found[1].log_density < SAME_MODE
             if agreed:
                 break
-    near_best = (one for one in found[1:] if found[0].log_density - one.log_density < NEGLIGIBLE)
-    return Found((*found[:1], *(one for one in near_best if _apart(one, found[0]))), agreed) if found else None
+    if not found:
+        return None
+    best, *others = found
+    counted = (one for one in others if best.log_density - one.log_density < NEGLIGIBLE and _apart(one, best))
+    return Found((best, *counted), agreed)
 
 
 def _apart(one: Laplace, other: Laplace) -> bool:

@@ -1,10 +1,10 @@
 """The ladder of neurons, each with one more mechanism than the one before, and what is believed of each parameter.
 
 Priors around 645 mouse cortical cells (Teeter et al. 2018, Nature Communications 9:709), widened for serotonergic and
-other neurons. The membrane's noise is white and inferred, as in the preset `cell`: it is what a
-neuron does not explain from one sample to the next, like the residual of a regression, and each rung is judged by how
-much of it is left. Noise that is read off the rest is far smaller than what any of these neurons leaves under a strong
-stimulus; the likelihood then buys what explains the fastest part of that, at the price of tau and C.
+other neurons. The membrane's noise is white and inferred, as in the preset `cell`: it is what a neuron does not explain
+from one sample to the next, like the residual of a regression, and each rung is judged by how much of it is left. Noise
+that is read off the rest is far smaller than what any of these neurons leaves under a strong stimulus; the likelihood
+then buys what explains the fastest part of that, at the price of tau and C.
 """
 
 from collections.abc import Mapping

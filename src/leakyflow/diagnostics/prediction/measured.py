@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -91,12 +91,12 @@ class Prediction:
         """Share of each sweep's voltage in the 90 % band that the errors of the others make; NaN where none has any."""
         if len(self.errors) > 1:
             return cross_validated_share(self.errors)
-        return _mean(cross_validated_share(np.array_split(self.errors[0], N_PIECES)), keepdims=True)
+        return np.array([_mean(cross_validated_share(np.array_split(self.errors[0], N_PIECES)))])
 
     @property
     def coverage(self) -> float:
         """Mean of `inside` over all sweeps: in few, it says more of their currents than of the band."""
-        return float(_mean(self.inside))
+        return _mean(self.inside)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -155,10 +155,10 @@ class Prediction:
         return explained_variance([s.V for s in own], [self.V[k] for k in sweeps], [s.free for s in own])
 
 
-def _mean(shares: Float64[np.ndarray, " _"], *, keepdims: bool = False) -> Any:
+def _mean(shares: Float64[np.ndarray, " _"]) -> float:
     """Of those that there are; NaN of none."""
     known = shares[~np.isnan(shares)]
-    return known.mean(keepdims=keepdims) if len(known) else np.full([1] * keepdims, np.nan)
+    return float(known.mean()) if len(known) else np.nan
 
 
 def measure_prediction(

@@ -2,6 +2,7 @@
 
     python -m benchmarks.gpu
     python -m benchmarks.gpu --small --out gpu.json
+    JAX_PLATFORMS=cpu python -m benchmarks.gpu --parts training correcting --out without.json
 
 Simulating 100,000 recordings of `standard`, on the processors and in wide blocks on the GPU; a training step of `lstm`
 by groups and by Keras' own layers (cuDNN), and what its whole recipe would take; a training step of `standard`; the
@@ -45,7 +46,7 @@ class Sizes(NamedTuple):
     n_simulations: int = 100_000
     t_max: float = 500.0  # ms
     blocks: tuple[int, ...] = (128, 4096, 32_768)
-    unrolls: tuple[int, ...] = (1, 8, 16)
+    unrolls: tuple[int, ...] = (1, 8, 32)
     n_trained: int = 2560
     batch_size: int = 256
     n_draws: int = 4096
@@ -181,15 +182,15 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
 }
 
 
-def measured(sizes: Sizes, out: Path) -> None:
-    """Each part while there is time, written after each row."""
+def measured(sizes: Sizes, parts: list[str], out: Path) -> None:
+    """These parts while there is time, written after each row."""
     begun = time.perf_counter()
     device = jax.devices()[0]
     machine = {"device": device.device_kind, "platform": device.platform, "n_cpu": len(os.sched_getaffinity(0))}
     report: dict[str, Any] = {"machine": machine | {"jax": jax.__version__}, "sizes": sizes._asdict(), "left_out": []}
-    for name, part in PARTS.items():
+    for name in parts:
         report[name] = []
-        rows = part(sizes)
+        rows = PARTS[name](sizes)
         while time.perf_counter() - begun < MOST_SECONDS:
             row = next(rows, None)
             if row is None:
@@ -207,9 +208,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="a little of each, to see that all runs")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="which, in this order")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args(arguments)
-    measured(SMALL if given.small else Sizes(), given.out)
+    measured(SMALL if given.small else Sizes(), given.parts, given.out)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,11 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from benchmarks.likelihood import LIF, MECHANISMS, SHIFT
 from benchmarks.training import steps_of
+from jax.experimental import rnn
 
 import leakyflow as lf
 from leakyflow.layout import ON_ACCELERATOR, ON_PROCESSORS, Layout
@@ -106,11 +108,13 @@ def simulating(sizes: Sizes) -> Iterator[Row]:
 
 
 def training(sizes: Sizes) -> Iterator[Row]:
-    """A training step of `lstm` in groups, as one group and by Keras' layers; one of `standard`."""
+    """A training step of `lstm` in groups, as one group, by cuDNN and by Keras' layers; one of `standard`."""
     by_keras = patch("leakyflow.models.summary.last_state", _by_keras)
+    by_cudnn = patch("leakyflow.models.lstm.last_state", _by_cudnn)
     ways: dict[str, tuple[str, Any]] = {
         "groups of 32": ("lstm", patch("leakyflow.layout.layout", lambda: ON_PROCESSORS)),
         "one group": ("lstm", patch("leakyflow.layout.layout", lambda: ON_ACCELERATOR)),
+        "cuDNN": ("lstm", by_cudnn if jax.default_backend() == "gpu" else nullcontext()),
         "layers of Keras": ("lstm", by_keras),
         "": ("standard", nullcontext()),
     }
@@ -126,6 +130,19 @@ def training(sizes: Sizes) -> Iterator[Row]:
 
 def _by_keras(layers: list, patches: Any, valid: Any) -> Any:
     return layers[1](layers[0](patches, mask=valid), mask=valid)
+
+
+def _by_cudnn(layers: Any, patches: Any, n_patches: Any, _: int) -> Any:
+    """All steps of both layers in one launch of NVIDIA's library (Appleyard et al. 2016, arXiv:1604.01946)."""
+    n_units = len(layers[0].recurrent)
+    # All kernels, then all biases, of which there are two to a layer.
+    kernels = [kernel.T.ravel() for layer in layers for kernel in (layer.kernel, layer.recurrent)]
+    biases = [bias for layer in layers for bias in (layer.bias, jnp.zeros_like(layer.bias))]
+    zero = jnp.zeros((len(layers), len(patches), n_units), patches.dtype)
+    weights, shape = jnp.concatenate(kernels + biases), (patches.shape[-1], n_units, len(layers))
+    precise = jax.lax.Precision.HIGHEST
+    _, states, _ = rnn.lstm(patches, zero, zero, weights, n_patches, *shape, 0.0, False, precise)
+    return states[-1]
 
 
 def _step_seconds(config: Any, sizes: Sizes) -> float:

@@ -32,6 +32,7 @@ ARCHITECTURES = {
     "statistics, batch normalization": config("statistics", "batch"),
     "trace, actnorm": config("lstm", "activation"),
     "both, no normalization, splines": config("both", "none", flow={"transform": "spline"}),
+    "heavier tails": config(flow={"degrees": 5.0}),
 }
 OTHERS = {
     "deeper": config(flow={"depth": 3}),

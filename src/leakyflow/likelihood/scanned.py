@@ -17,7 +17,7 @@ from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
 from leakyflow.likelihood.sweeps import SIDE_BY_SIDE, cut, lengths_of, log_likelihood_of
 from leakyflow.likelihood.target import Density, Target
 from leakyflow.neuron.parameters import Parameters
-from leakyflow.recordings.batch import ROOM, Batch
+from leakyflow.recordings.batch import Batch, room
 from leakyflow.simulator.prior import Prior
 
 __all__ = ["Scanned", "evaluate", "parameters_of"]
@@ -72,7 +72,7 @@ class Scanned(Target):
 
     def _of(self, index: int) -> tuple[Trace, dict[str, Float64[np.ndarray, " sweep"]]]:
         rows = np.flatnonzero(self.cell == index)
-        trace = cut(self.trace, rows, -(-int(self.lengths[rows].max()) // ROOM) * ROOM)
+        trace = cut(self.trace, rows, room(int(self.lengths[rows].max())))
         return trace, {name: value[rows] for name, value in self.read_off.items()}
 
     def _evaluate(self, z: Float64[np.ndarray, "cell draw param"]) -> Float64[np.ndarray, "cell draw"]:

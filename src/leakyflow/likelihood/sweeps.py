@@ -10,8 +10,9 @@ from leakyflow.cpu import n_cpu
 from leakyflow.layout import double_precision
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood
 from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import room
 
-__all__ = ["SIDE_BY_SIDE", "cut", "lengths_of", "log_likelihood_of", "of_rows", "room"]
+__all__ = ["SIDE_BY_SIDE", "cut", "lengths_of", "log_likelihood_of", "of_rows"]
 
 # Points x sweeps that are stepped side by side: few enough to stay in cache (benchmarks/likelihood.py).
 SIDE_BY_SIDE = 1024
@@ -60,12 +61,6 @@ def lengths_of(trace: Trace) -> Int[np.ndarray, " sweep"]:
 def cut(trace: Trace, rows: Int[np.ndarray, " row"], n: int) -> Trace:
     """The first n samples of some sweeps, or all that there are."""
     return Trace._make([*(value[:n, rows] for value in trace[:-1]), trace.dt])
-
-
-def room(n: int) -> int:
-    """A length, of few, that is not shorter: each is a shape to compile."""
-    step = 1 << max(7, (n - 1).bit_length() - 2)
-    return -(-n // step) * step
 
 
 # On one thread: XLA would share each small operation between all, and they would mostly wait for each other.

@@ -79,12 +79,14 @@ class FlowConfig:
         widths: Hidden units of the network inside each coupling.
         normalization: Between the couplings: "batch" (Dinh et al. 2017), "activation" (ActNorm, Kingma &
             Dhariwal 2018) or "none".
+        degrees: Of freedom of Student's t distribution, which the flow starts from; a normal one where there are none.
     """
 
     depth: int = Field(default=6, ge=1, le=MOST_LAYERS)
     transform: Literal["affine", "spline"] = "affine"
     widths: tuple[int, ...] = (128, 128)
     normalization: Literal["batch", "activation", "none"] = "activation"
+    degrees: float | None = Field(default=None, gt=2.0, le=1e6)
 
     _widths = field_validator("widths", mode="before")(_as_tuple)
 

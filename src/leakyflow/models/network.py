@@ -22,6 +22,7 @@ from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.sufficient import compress
 from leakyflow.likelihood.target import Target
 from leakyflow.models.backend import bf, blank_weights, seeded
+from leakyflow.models.base import Base
 from leakyflow.models.cell_statistics import cell_statistics
 from leakyflow.models.config import NetworkConfig
 from leakyflow.models.flow import build_flow
@@ -170,6 +171,11 @@ class Network:
             traces = np.stack([recordings.V[valid], recordings.I[valid]], axis=-1).astype(np.float64)
             layers["trace"].adapt(traces.mean(0), traces.std(0))
 
+    @property
+    def base(self) -> Base:
+        """What the flow starts from."""
+        return Base(len(self.names), self.config.flow.degrees)
+
     def summarize(self, inputs: dict[str, Float32[np.ndarray, "..."]]) -> Float32[np.ndarray, "dataset summary"]:
         """Run the summary network."""
         return self._run("summarize", inputs)
@@ -177,7 +183,7 @@ class Network:
     def from_latent(
         self, latent: Float32[np.ndarray, "row param"], summary: Float32[np.ndarray, "row summary"]
     ) -> tuple[Float32[np.ndarray, "row param"], Float32[np.ndarray, " row"]]:
-        """Turn standard normal draws into draws of the local coordinates w, and their log densities."""
+        """Turn draws of the base into draws of the local coordinates w, and their log densities."""
         return self._run("from_latent", latent, summary)
 
     def log_density(

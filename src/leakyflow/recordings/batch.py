@@ -11,9 +11,20 @@ from leakyflow.errors import LeakyflowError
 from leakyflow.recordings.cell import Cell, as_cell
 from leakyflow.recordings.recording import TRACES, Recording
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "room"]
 
-ROOM = 512  # samples
+
+def room(n: int) -> int:
+    """A number of samples, of few, that is not smaller: each length is a shape to compile.
+
+    There are four from each power of two to the next, and none below 128.
+
+    Example:
+        >>> [room(n) for n in (1, 500, 2500, 5000, 10_000)]
+        [128, 512, 2560, 5120, 10240]
+    """
+    step = 1 << max(7, (n - 1).bit_length() - 3)
+    return -(-n // step) * step
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -192,7 +203,7 @@ class Batch:
 
     def roomy(self) -> "Batch":
         """The same recordings, padded to a length that most others share: each new one is compiled anew."""
-        return self.padded_to(-(-self.V.shape[1] // ROOM) * ROOM)
+        return self.padded_to(room(self.V.shape[1]))
 
     def __len__(self) -> int:
         return len(self.n_samples)

@@ -11,7 +11,6 @@ from leakyflow.diagnostics.recovery import measure_recovery
 from leakyflow.likelihood.draws import Draws
 from leakyflow.likelihood.log_likelihood import log_likelihood
 from leakyflow.likelihood.sufficient import compress
-from leakyflow.models.base import Base
 from leakyflow.models.correction import defensive, efficiency, importance_weights
 from leakyflow.models.local import coordinate_features, laplace_coordinates, to_local
 from leakyflow.models.statistics import summary_statistics
@@ -126,7 +125,7 @@ def correction() -> list[np.ndarray]:
     return [
         weights.weight[:20],
         np.array([weights.k_hat, weights.log_evidence, efficiency(log_ratio[0])]),
-        *defensive(waves(1, 10, 2), Base(2)),
+        *defensive(waves(1, 10, 2)),
     ]
 
 

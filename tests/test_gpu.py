@@ -13,7 +13,7 @@ def test_every_part_is_measured(tmp_path):
     gpu.main(["--small", "--out", str(tmp_path / "gpu.json")])
     report = json.loads((tmp_path / "gpu.json").read_text())
     assert report["left_out"] == []
-    assert {row["way"] for row in report["training"]} == {"groups of 32", "one group", "layers of Keras", ""}
+    assert {row["way"] for row in report["training"]} == {"groups of 32", "one group", "cuDNN", "layers of Keras", ""}
     assert len(report["likelihood"]) == 4
     # However they are laid out, they are the same neurons.
     assert len({row["spikes"] for row in report["simulating"]}) == 1

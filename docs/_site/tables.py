@@ -18,6 +18,7 @@ DOCS = Path(__file__).parents[1]
 sys.path[:0] = [str(DOCS), str(DOCS.parent), str(DOCS.parent / "benchmarks")]
 
 from _site.markdown import table  # noqa: E402
+from leakyflow.layout import ON_ACCELERATOR  # noqa: E402
 
 __all__ = ["TABLES", "outdated", "renewed"]
 
@@ -116,6 +117,22 @@ def batch() -> str:
         for row in results("batch")["runs"]
     ]
     return table(["files", "s", "processor, s", "largest process, GiB", "inferred"], rows)
+
+
+def gpu() -> str:
+    """Each way of computing something on a GPU; what is chosen there in bold."""
+    found, sizes = results("gpu"), results("gpu")["sizes"]
+    n = f"{sizes['n_simulations']:,} recordings of {sizes['t_max']:g} ms simulated"
+    rows = [[n, row["way"], f"{row['seconds']:.1f} s"] for row in found["simulating"]]
+    for row in found["training"]:
+        whole = f"the whole recipe in {row['recipe_s'] / 60:.1f} minutes"
+        rows.append([f"training step of `{row['network']}`", row["way"], f"{row['step_ms']:.1f} ms: {whole}"])
+    work = f"likelihood of all mechanisms, {sizes['n_draws']:,} draws x {sizes['n_samples']:,} samples"
+    for row in found["likelihood"]:
+        rows.append([work, f"{row['precision']}, {row['unroll']} samples a step", f"{row['ms']:.0f} ms"])
+    chosen = {"processors", "one group", f"float64, {ON_ACCELERATOR.unroll} samples a step"}
+    rows = [[what, f"**{way}**" if way in chosen else way, took] for what, way, took in rows]
+    return table(["what", "way", found["machine"]["device"]], rows)
 
 
 def likelihood() -> str:
@@ -293,6 +310,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "false alarms": false_alarms,
     "explorer": explorer,
     "from nothing": from_nothing,
+    "gpu": gpu,
     "inference, many": lambda: printed("inference", 1),
     "inference, one": lambda: printed("inference", 0),
     "likelihood": likelihood,

@@ -29,20 +29,21 @@ def layout(platform: str | None = None) -> Layout:
     """The layout for a platform.
 
     A training step is for a GPU, and a step of a scan is not: each is a launch, which takes as long for one neuron as
-    for thousands. One H100 was measured beside two busy processors, before there was a choice:
+    for thousands. On one H200, and five processors of its machine, `benchmarks/gpu.py` measured
 
-    | | H100 | two processors |
+    | | H200 | the processors |
     |---|---|---|
-    | 20,000 recordings, in blocks of 128 | 22 s | 4 s |
-    | a training step of `lstm`, in groups of 32 | 25.8 ms | 57 ms |
-    | a training step of `standard` | 0.48 ms | 1.2 ms |
-    | likelihood with all mechanisms, 4,096 draws x 5,000 samples | 100 ms | 460 ms, in double precision 2,400 |
-    | the same with 8 samples in a step | 17 ms | |
+    | 100,000 recordings, in blocks of 128 | 55 s | 1.7 s |
+    | in blocks of 4,096, 8 samples in a step | 1.1 s | |
+    | a training step of `lstm`, in groups of 32 | 26.7 ms | |
+    | the whole batch as one group | 10.5 ms | |
+    | likelihood with all mechanisms, 4,096 draws x 5,000 samples | 106 ms | |
+    | with 8 samples in a step | 22 ms | |
 
-    So, on a GPU, the simulator stays on the processors; a whole batch goes through the LSTM as one group, which makes
-    an eighth of the steps of eight groups; likelihoods of many draws are evaluated there, 8 samples in a step; and all
-    else in double precision (modes, noises at rest, sequential Monte Carlo: few draws at a time, step by step) stays on
-    the processors, so that nothing is slower than without a GPU. `benchmarks/gpu.py` measures the alternatives.
+    So, on a GPU, the simulator stays on the processors, as nothing is gained that anybody would notice; a batch goes
+    through the LSTM as one group; likelihoods of many draws are evaluated there, 8 samples in a step (two busy
+    processors elsewhere took 2.4 s); and all else in double precision (modes, noises at rest, sequential Monte Carlo:
+    few draws at a time, step by step) stays on the processors.
 
     Args:
         platform: As JAX calls it; its default one where it is not given.

@@ -8,7 +8,6 @@ from leakyflow.likelihood.normal import LOG_SQRT_2PI
 from leakyflow.likelihood.populations import Populations
 from leakyflow.likelihood.prepare import prepare
 from leakyflow.likelihood.scanned import Scanned
-from leakyflow.models.base import Base
 from leakyflow.models.correction import (
     DEFENSIVE_SHARE,
     DEFENSIVE_SPREAD,
@@ -47,7 +46,7 @@ def test_there_are_four_amortized_draws_for_each_and_never_few(n_draws, n):
 def latent() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Noise, latent draws of three parameters, and the log of their density over the standard normal's."""
     noise = np.random.default_rng(1).standard_normal((2, 50_000, 3))
-    return noise, *defensive(noise, Base(3))
+    return noise, *defensive(noise)
 
 
 def test_the_last_of_the_latent_draws_are_spread(latent):
@@ -294,7 +293,7 @@ def test_hopeless_draws_are_replaced_by_the_samplers(shift, width):
 def test_a_defensive_share_is_no_part_of_the_networks_efficiency():
     """Draws from a Gaussian network that is exact: its own weigh the same, those spread wider less."""
     exact = linear_posterior(silent())
-    latent, log_spread = defensive(np.random.default_rng(1).standard_normal((1, n_amortized(N_DRAWS), 1)), Base(1))
+    latent, log_spread = defensive(np.random.default_rng(1).standard_normal((1, n_amortized(N_DRAWS), 1)))
     mean, sd = (exact.mean - V_REST.mean) / V_REST.sd, exact.sd / V_REST.sd
     z = mean + sd * latent
     values, row = correct(z, scipy.stats.norm.logpdf(z[..., 0], mean, sd), log_spread)

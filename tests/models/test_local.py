@@ -239,6 +239,9 @@ def test_features_have_one_length_whatever_the_recording():
     shapes = [coordinate_features(laplace_coordinates(PRIORS["bounded"], compress(one))).shape for one in (far, near)]
     # Least score, bound and scale of V_th, then centre, SDs and correlations of four.
     assert shapes == [(1, 3 + 4 + 4 + 6)] * 2
+    local = laplace_coordinates(PRIORS["bounded"], compress(near))
+    told, untold = coordinate_features(local), coordinate_features(local, correlations=False)
+    np.testing.assert_array_equal(untold, told[:, :-6])
 
 
 def test_a_bound_is_compiled_only_where_the_prior_has_one(monkeypatch):

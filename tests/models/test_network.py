@@ -32,7 +32,6 @@ ARCHITECTURES = {
     "statistics, batch normalization": config("statistics", "batch"),
     "trace, actnorm": config("lstm", "activation"),
     "both, no normalization, splines": config("both", "none", flow={"transform": "spline"}),
-    "heavier tails": config(flow={"degrees": 5.0}),
 }
 OTHERS = {
     "deeper": config(flow={"depth": 3}),
@@ -46,6 +45,7 @@ OTHERS = {
     "more layers in the summary": config(summary={"widths": (8, 8)}),
     "trace": config("lstm"),
     "both": config("both"),
+    "no correlations": replace(config(), untold="correlations"),
 }
 
 

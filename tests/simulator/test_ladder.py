@@ -7,6 +7,7 @@ import pytest
 from leakyflow.errors import LeakyflowError
 from leakyflow.neuron.mechanisms import MECHANISMS
 from leakyflow.simulator.ladder import LADDER, ladder_prior
+from leakyflow.training.config import load_config
 
 # Percentiles 5 and 95 of 645 mouse cortical cells (Teeter et al. 2018).
 CORTICAL = {"tau": (7.0, 48.0), "C": (47.0, 163.0), "V_rest": (-81.0, -62.0), "V_th": (-51.0, -37.0)}
@@ -31,6 +32,13 @@ def test_cortical_cells_lie_inside_the_prior(name):
 def test_the_sag_is_too_slow_for_a_membrane():
     low, _ = ladder_prior("sag").distributions["sag_tau"].support
     assert low >= 30.0
+
+
+def test_the_network_of_cells_learns_the_neuron_that_the_ladder_ends_at():
+    """All but the dendrite, which no cell needed."""
+    preset = load_config("cell").simulator.prior.root
+    assert preset == ladder_prior("sag").root
+    assert preset != ladder_prior("dendrite").root
 
 
 def test_an_unknown_rung_is_refused_with_those_that_there_are():

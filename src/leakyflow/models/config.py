@@ -79,14 +79,12 @@ class FlowConfig:
         widths: Hidden units of the network inside each coupling.
         normalization: Between the couplings: "batch" (Dinh et al. 2017), "activation" (ActNorm, Kingma &
             Dhariwal 2018) or "none".
-        degrees: Of freedom of Student's t distribution, which the flow starts from; a normal one where there are none.
     """
 
     depth: int = Field(default=6, ge=1, le=MOST_LAYERS)
     transform: Literal["affine", "spline"] = "affine"
     widths: tuple[int, ...] = (128, 128)
     normalization: Literal["batch", "activation", "none"] = "activation"
-    degrees: float | None = Field(default=None, gt=2.0, le=1e6)
 
     _widths = field_validator("widths", mode="before")(_as_tuple)
 
@@ -105,11 +103,14 @@ class NetworkConfig:
         flow: What maps that vector to a posterior.
         standardize: "data" learns the parameters in coordinates of each recording's own, "prior" in the prior's
             normal scores (see `leakyflow.models.local`).
+        untold: What of the coordinates of its own the network is not told. There are n (n - 1) / 2 correlations of n
+            parameters, more than some thousand simulations can say the use of.
     """
 
     summary: SummaryConfig = SummaryConfig()
     flow: FlowConfig = FlowConfig()
     standardize: Literal["data", "prior"] = "data"
+    untold: Literal["correlations"] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "NetworkConfig":

@@ -12,7 +12,6 @@ from leakyflow.likelihood.populations import Populations, Start
 from leakyflow.likelihood.reference import around_the_mode
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.target import Target
-from leakyflow.models.base import Base
 from leakyflow.models.local import score_above
 
 __all__ = ["as_amortized", "checked", "corrected", "defensive", "n_amortized"]
@@ -39,21 +38,19 @@ def n_amortized(n_draws: int) -> int:
 
 
 def defensive(
-    noise: Float64[np.ndarray, "dataset draw param"], base: Base
+    noise: Float64[np.ndarray, "dataset draw param"],
 ) -> tuple[Float64[np.ndarray, "dataset draw param"], Float64[np.ndarray, "dataset draw"]]:
     """Spread the last of the latent draws wider.
 
     Args:
-        noise: Draws of the base.
-        base: What the flow starts from.
+        noise: Standard normal.
 
     Returns:
-        The latent draws, and the log of their density over the base's.
+        The latent draws, and the log of their density over that of the standard normal.
     """
     n = _n_spread(noise.shape[1])
     latent = np.concatenate([noise[:, :-n], DEFENSIVE_SPREAD * noise[:, -n:]], axis=1)
-    wide = base.log_density(latent / DEFENSIVE_SPREAD) - base.n_params * np.log(DEFENSIVE_SPREAD)
-    excess = wide - base.log_density(latent)
+    excess = 0.5 * (latent**2).sum(-1) * (1.0 - DEFENSIVE_SPREAD**-2) - noise.shape[-1] * np.log(DEFENSIVE_SPREAD)
     return latent, np.logaddexp(np.log1p(-DEFENSIVE_SHARE), np.log(DEFENSIVE_SHARE) + excess)
 
 

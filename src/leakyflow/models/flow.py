@@ -126,14 +126,10 @@ def build_flow(config: FlowConfig) -> bf.networks.CouplingFlow:
         if config.normalization == "batch" and i < config.depth - 1:
             layers.append(InvertibleBatchNormalization())
     # Empty at first: Keras would keep track of layers that are replaced.
-    flow = bf.networks.CouplingFlow(depth=0, base_distribution=_base(config))
+    flow = bf.networks.CouplingFlow(depth=0)
     flow.invertible_layers = layers
     _check_taken(layers, config, subnet | transform)
     return flow
-
-
-def _base(config: FlowConfig) -> "str | bf.distributions.Distribution":
-    return "normal" if config.degrees is None else bf.distributions.DiagonalStudentT(df=config.degrees)
 
 
 def _check_taken(layers: list[InvertibleLayer], config: FlowConfig, settings: dict[str, Any]) -> None:

@@ -175,21 +175,28 @@ def _log_volume(local: LocalCoordinates) -> Float64[np.ndarray, "dataset 1"]:
     return np.linalg.slogdet(local.root)[1][:, None]
 
 
-def coordinate_features(local: LocalCoordinates) -> Float64[np.ndarray, "dataset feature"]:
-    """What a network is told of the local coordinates: bound, location, log scale, centre, log SDs and correlations."""
+def coordinate_features(
+    local: LocalCoordinates, *, correlations: bool = True
+) -> Float64[np.ndarray, "dataset feature"]:
+    """What a network is told of the local coordinates: bound, location, log scale, centre, log SDs and correlations.
+
+    Args:
+        local: Of each recording or cell.
+        correlations: Whether they are among it.
+    """
     bounded = np.isfinite(local.bound).any(0)
     least = ((local.bound - local.location) / local.scale)[:, bounded]
     sd = np.sqrt(np.einsum("nij,nij->ni", local.root, local.root))
-    i, j = np.triu_indices(local.centre.shape[1], k=1)
-    correlation = (local.root @ local.root)[:, i, j] / (sd[:, i] * sd[:, j])
     parts = [
         np.maximum(least, -LARGEST_SCORE),
         np.maximum(local.bound[:, bounded], -LARGEST_SCORE),
         np.log(local.scale[:, bounded]),
         local.centre,
         np.log(sd),
-        correlation,
     ]
+    if correlations:
+        i, j = np.triu_indices(local.centre.shape[1], k=1)
+        parts.append((local.root @ local.root)[:, i, j] / (sd[:, i] * sd[:, j]))
     return np.concatenate(parts, axis=1)
 
 

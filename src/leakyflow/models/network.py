@@ -22,7 +22,6 @@ from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.sufficient import compress
 from leakyflow.likelihood.target import Target
 from leakyflow.models.backend import bf, blank_weights, seeded
-from leakyflow.models.base import Base
 from leakyflow.models.cell_statistics import cell_statistics
 from leakyflow.models.config import NetworkConfig
 from leakyflow.models.flow import build_flow
@@ -135,7 +134,7 @@ class Network:
         local: LocalCoordinates,
         read_off: Mapping[str, Float64[np.ndarray, " sweep"]],
     ) -> dict[str, Float32[np.ndarray, "dataset feature"]]:
-        arrays = {"local": coordinate_features(local)}
+        arrays = {"local": coordinate_features(local, correlations=self.config.untold is None)}
         if read_off:
             noises = noise_features(self.simulator.prior, recordings.cell_means(read_off))
             arrays["local"] = np.concatenate([arrays["local"], noises], axis=1)
@@ -171,11 +170,6 @@ class Network:
             traces = np.stack([recordings.V[valid], recordings.I[valid]], axis=-1).astype(np.float64)
             layers["trace"].adapt(traces.mean(0), traces.std(0))
 
-    @property
-    def base(self) -> Base:
-        """What the flow starts from."""
-        return Base(len(self.names), self.config.flow.degrees)
-
     def summarize(self, inputs: dict[str, Float32[np.ndarray, "..."]]) -> Float32[np.ndarray, "dataset summary"]:
         """Run the summary network."""
         return self._run("summarize", inputs)
@@ -183,7 +177,7 @@ class Network:
     def from_latent(
         self, latent: Float32[np.ndarray, "row param"], summary: Float32[np.ndarray, "row summary"]
     ) -> tuple[Float32[np.ndarray, "row param"], Float32[np.ndarray, " row"]]:
-        """Turn draws of the base into draws of the local coordinates w, and their log densities."""
+        """Turn standard normal draws into draws of the local coordinates w, and their log densities."""
         return self._run("from_latent", latent, summary)
 
     def log_density(

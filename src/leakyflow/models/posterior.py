@@ -153,8 +153,8 @@ class Posterior:
         for block, own, features, summary in blocks or self.blocks(recordings, progress=progress):
             indices = range(block.start, block.stop)
             rngs = (np.random.default_rng(stream(seed, "draws", i)) for i in indices)
-            noise = np.stack([self.network.base.draws(rng, n_own) for rng in rngs])
-            latent, log_spread = defensive(noise, self.network.base) if exact else (noise, None)
+            noise = np.stack([rng.standard_normal((n_own, len(self.names))) for rng in rngs])
+            latent, log_spread = defensive(noise) if exact else (noise, None)
             w, log_q = self._in_rows(self.network.from_latent, latent, summary)
             z_own, log_det = from_local(features.local, w)
             target = features.target

@@ -46,6 +46,14 @@ def test_local_coordinates_are_of_the_scale_of_a_standard_normal(examples):
     assert ((sd > 0.8) & (sd < 1.4)).all()
 
 
+def test_local_coordinates_are_clipped_where_a_limit_is_given(examples):
+    assert examples.clipped(None) is examples
+    clipped = examples.clipped(1.0).w
+    assert np.abs(examples.w).max() > 1.0 == np.abs(clipped).max()
+    inside = np.abs(examples.w) < 1.0
+    np.testing.assert_array_equal(clipped[inside], examples.w[inside])
+
+
 def test_a_dataset_that_contradicts_its_parameters_is_refused(tiny_run, tiny_config):
     from leakyflow.simulator.dataset import make_dataset
 

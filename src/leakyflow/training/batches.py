@@ -35,6 +35,10 @@ class Examples(NamedTuple):
         """Number of recordings."""
         return len(self.w)
 
+    def clipped(self, most: float | None) -> "Examples":
+        """The same, with no local coordinate larger than this in size; as they are where it is None."""
+        return self if most is None else self._replace(w=np.clip(self.w, -most, most))
+
     def adapt(self, rows: Int[np.ndarray, " row"]) -> None:
         """Take means and SDs of the network's inputs from some examples."""
         recordings = None if self.recordings is None else self.recordings.take(rows)

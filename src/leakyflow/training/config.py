@@ -43,6 +43,8 @@ class TrainingConfig:
         final_rate: Learning rate at the end, as a fraction of `learning_rate`.
         warmup_epochs: Epochs over which the rate first grows from 0, linearly.
         gradient_clip: Largest norm of the gradient; 0 leaves it alone.
+        coordinate_clip: Largest size of a local coordinate that is learned from; none where it is not given. Where the
+            search for a mode ends elsewhere, the truth may be thousands of SDs away, and such a one would outweigh all.
         validation_fraction: Share of the simulations kept for validation.
         early_stopping: Epochs without a better validation loss after which training ends; 0 never.
         seed: Of the simulations, the initial weights and the order of the batches; below 2^32.
@@ -56,6 +58,7 @@ class TrainingConfig:
     final_rate: float = Field(default=0.01, ge=0, le=1)
     warmup_epochs: float = Field(default=0.0, ge=0, le=10**6)
     gradient_clip: float = Field(default=0.0, ge=0, le=1e9)
+    coordinate_clip: float | None = Field(default=None, gt=0, le=1e9)
     validation_fraction: float = Field(default=0.05, gt=0, lt=1)
     early_stopping: int = Field(default=0, ge=0, le=10**6)
     seed: int = Field(default=1, ge=0, lt=2**32)

@@ -109,6 +109,7 @@ def train(
     _record(folder, config, dataset, state="running")
     network = Network(config.network, config.simulator, seed=config.training.seed)
     examples = prepare(network, dataset, n=config.training.n_simulations, progress=progress)
+    examples = examples.clipped(config.training.coordinate_clip)
     history = fit_network(config, examples, folder, progress=progress, live=live)
     best = min(history, key=lambda row: row["val_loss"])
     _record(folder, config, dataset, state="finished", best_epoch=best["epoch"], val_loss=best["val_loss"])

@@ -16,6 +16,16 @@ from tests.fresh import run_python
 from tests.room import little_room
 
 
+def test_the_network_of_cells_infers_a_file(tmp_path):
+    stimulus = square(amplitude=200.0, onset=50.0, duration=100.0, t_max=200.0, dt=0.5)
+    file = save_recording(simulate(NEURON, stimulus, seed=1), tmp_path / "coarse.npz")
+    result = leakyflow_("infer", file, "--network", "cell", "--draws", 200, "--out", "found")
+    assert result.exit_code == 0, said(result)
+    assert all(name in result.stdout for name in ("ahp_slow", "sag_tau"))
+    assert "`cell` knows whole cells" in said(result)
+    assert {path.suffix for path in Path("found").iterdir()} == {".png", ".svg", ".nc"}
+
+
 def test_tables_fit_into_80_columns_without_control_characters(cell):
     for result in (leakyflow_("presets"), leakyflow_("sweeps", cell)):
         assert max(map(len, result.stdout.splitlines())) <= 80

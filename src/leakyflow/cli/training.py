@@ -153,7 +153,8 @@ def train_in(folder: Path, config: "Config", dataset: Path | None, tensorboard: 
         run = fit(config, data, out=folder, resume=True, progress=out.is_terminal, tensorboard=tensorboard)
         best = min(run.history, key=lambda row: row["val_loss"])
         note.append(f"best validation loss {best['val_loss']:.3f} at epoch {best['epoch']:g} of {len(run.history)}")
-    load_typicality(run.posterior)
+    if not run.posterior.network.takes_cells:
+        load_typicality(run.posterior)
     return run
 
 

@@ -16,14 +16,16 @@ __all__ = ["check_cell", "fitting", "seen"]
 
 
 def fitting(posterior: Posterior, cell: Cell) -> list[Recording]:
-    """The sweeps that last as long as simulations of the network do."""
+    """The sweeps that last as long as simulations of the network do; none where these are whole cells."""
+    if posterior.network.takes_cells:
+        return []
     shortest, longest = posterior.duration
     return [sweep for sweep in cell if shortest - 1e-6 <= sweep.duration <= longest + 1e-6]
 
 
 def seen(posterior: Posterior, cell: Cell) -> list[Block] | None:
     """What the network sees of a single sweep, of which draws and typicality are made; None where it takes none."""
-    if len(cell) > 1 or posterior.network.takes_cells or not fitting(posterior, cell):
+    if len(cell) > 1 or not fitting(posterior, cell):
         return None
     recordings, _ = posterior.as_recordings(cell)
     return list(posterior.blocks(recordings))

@@ -28,7 +28,11 @@ N_AGAIN = 3
 def commands(file: Path) -> dict[str, list[str]]:
     """What is measured."""
     window = ["--sweep", "12", "--start", "1100", "--stop", "1900"]
-    return {"infer": ["infer", str(file), *window], "sweeps": ["sweeps", str(file)], "help": ["--help"]}
+    return {
+        "infer": ["infer", str(file), "--network", "lif", *window],
+        "sweeps": ["sweeps", str(file)],
+        "help": ["--help"],
+    }
 
 
 def seconds_of(arguments: list[str], cache: Path) -> dict[str, float]:

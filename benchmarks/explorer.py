@@ -185,7 +185,7 @@ def on_the_command_line(file: Path) -> dict[str, float]:
     window = [word for name, value in WINDOW.items() for word in (f"--{name}", value)]
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        words = [sys.executable, "-c", COMMAND, "infer", str(file), *window]
+        words = [sys.executable, "-c", COMMAND, "infer", str(file), "--network", "lif", *window]
         process = subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

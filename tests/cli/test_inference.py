@@ -19,7 +19,7 @@ from tests.room import little_room
 def test_the_network_of_cells_infers_a_file(tmp_path):
     stimulus = square(amplitude=200.0, onset=50.0, duration=100.0, t_max=200.0, dt=0.5)
     file = save_recording(simulate(NEURON, stimulus, seed=1), tmp_path / "coarse.npz")
-    result = leakyflow_("infer", file, "--network", "cell", "--draws", 200, "--out", "found")
+    result = leakyflow_("infer", file, "--draws", 200, "--out", "found")  # no network is named
     assert result.exit_code == 0, said(result)
     assert all(name in result.stdout for name in ("ahp_slow", "sag_tau"))
     assert "`cell` knows whole cells" in said(result)
@@ -252,7 +252,7 @@ def test_every_mistake_is_tried(tmp_path):
 
 
 def test_infer_needs_no_network_of_ones_own(spiking_cell):
-    result = leakyflow_("infer", spiking_cell, "--draws", 200)
+    result = leakyflow_("infer", spiking_cell, "--network", "lif", "--draws", 200)
     assert result.exit_code == 0, said(result)
     assert "threshold_noise" in said(result)  # which `standard` does not infer
     assert "Does it predict? " in said(result)

@@ -33,6 +33,18 @@ def many():
     return Draws(NAMES, rng.normal([17.0, -45.0], [2.0, 0.5], (3, 100, 2)), ("a", "b", "c"))
 
 
+def test_input_resistance_is_how_far_a_simulated_voltage_goes_under_a_small_current():
+    """With sag, which takes half of it."""
+    given = dict(NEURON.replace(membrane_noise=0.0, sag=1.0, sag_tau=60.0))
+    C = np.array([60.0, 120.0])
+    found = Draws(("C",), C[:, None], given={k: v for k, v in given.items() if k != "C"}, dt=0.2).input_resistance()
+    current = square(amplitude=10.0, onset=50.0, duration=1950.0, t_max=2000.0, dt=0.2)
+    last = [simulate(NEURON.replace(membrane_noise=0.0, sag=1.0, sag_tau=60.0, C=c), current, seed=1).V[-1] for c in C]
+    np.testing.assert_allclose(found, 1e3 * (np.array(last) - NEURON.V_rest) / 10.0, rtol=1e-3)
+    without = Draws(("C",), C[:, None], given={k: v for k, v in given.items() if k != "C"} | {"sag": 0.0}, dt=0.2)
+    np.testing.assert_allclose(without.input_resistance(), 2.0 * found, rtol=1e-6)
+
+
 def test_draws_are_a_mapping_with_leading_axes_first(one, many):
     assert one["tau"].shape == (4000,)
     assert many["V_th"].shape == (3, 100)

@@ -27,7 +27,7 @@ def batch(
     folder: str | Path,
     *,
     out: str | Path,
-    network: str | Path = "lif",
+    network: str | Path = "cell",
     sweeps: Sequence[int] | None = None,
     hold_out: Sequence[int] | Literal["auto"] = "auto",
     start: float | None = None,

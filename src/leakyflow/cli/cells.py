@@ -82,7 +82,7 @@ def inferred(
 
 def show_inferred(verdict: "Adequacy", prior: "Prior", *, seed: int) -> None:
     """Print the table of a posterior, and what it is worth."""
-    from leakyflow.diagnostics.wording import about_draws
+    from leakyflow.diagnostics.wording import about_draws, about_resistance
 
     draws = verdict.draws
     assert draws.diagnostics is not None
@@ -92,6 +92,7 @@ def show_inferred(verdict: "Adequacy", prior: "Prior", *, seed: int) -> None:
         out.print("SD: exact, of this model. Between: SD between sweeps (?: too few tell), in the interval, too.")
     else:
         out.print(posterior_table(table, None))
+    out.print(about_resistance(draws))
     show(about_draws(draws.diagnostics.iloc[0].to_dict()))
     for answer in verdict.answers():
         show(answer)

@@ -32,7 +32,7 @@ from leakyflow.recordings.window import Layout, Window
 
 __all__ = ["commands"]
 
-DEFAULT_NETWORK = "lif"  # ships with the package
+DEFAULT_NETWORK = "cell"  # ships with the package
 
 commands = group()
 
@@ -69,7 +69,7 @@ def infer(
         float | None, typer.Option(help="Least height of a spike, in mV.  \\[default: adapted]")
     ] = None,
     network: Annotated[
-        str, typer.Option(help="Folder of a run, or a network that ships: lif (real cells), standard.")
+        str, typer.Option(help="Folder of a run, or a network that ships: cell, lif (no adaptation; fast).")
     ] = DEFAULT_NETWORK,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws.")] = 1000,
     amortized: Annotated[bool, typer.Option("--amortized", help="Leave the network's draws uncorrected.")] = False,

@@ -62,7 +62,7 @@ def batch(
     step: StepOption = None,
     start: Annotated[float | None, typer.Option(help="Begin of the window, in ms, with the cell at rest.")] = None,
     stop: Annotated[float | None, typer.Option(help="End of the window, in ms.")] = None,
-    network: Annotated[str, typer.Option(help="Folder of a run, or a network that ships.")] = "lif",
+    network: Annotated[str, typer.Option(help="Folder of a run, or a network that ships.")] = "cell",
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws of each cell.")] = 1000,
     amortized: Annotated[bool, typer.Option("--amortized", help="Leave the network's draws uncorrected.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that a cell may take.")] = 600.0,

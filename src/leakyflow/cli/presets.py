@@ -10,8 +10,8 @@ PURPOSES = {
     "quick": "A first look: the standard model, a minute of training",
     "standard": "Simulated neurons with a hard threshold; steps and sinusoids",
     "lstm": "As standard, from the trace itself by a recurrent network; two hours",
-    "lif": "Real cells: noisy threshold, many stimuli, own reset",
-    "cell": "Real cells from all their sweeps: after-spike currents, a moving threshold, sag; protocols",
+    "lif": "Real cells, at once: single sweeps, a noisy threshold, no adaptation",
+    "cell": "Real cells, from all their sweeps: after-spike currents, a moving threshold, sag",
 }
 
 commands = group()

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import scipy.stats
 
 from leakyflow.diagnostics.cloud import ATYPICAL, VERY_ATYPICAL
@@ -15,11 +16,13 @@ from leakyflow.likelihood.importance import LARGEST_K_HAT
 
 if TYPE_CHECKING:
     from leakyflow.diagnostics.typicality import Verdict
+    from leakyflow.likelihood.draws import Draws
 
 __all__ = [
     "Answer",
     "about_draws",
     "about_model",
+    "about_resistance",
     "about_simulations",
     "beyond",
     "feature",
@@ -95,6 +98,17 @@ def about_draws(row: Mapping[Any, Any]) -> Answer:
         return Answer(question, "This was not checked.", text, True)
     short = "Yes, for this model." if row["reliable"] else "No: do not believe them."
     return Answer(question, short, _how_drawn(row), bool(row["reliable"]))
+
+
+def about_resistance(draws: "Draws") -> str:
+    """What an electrophysiologist looks for first, and no parameter is.
+
+    Args:
+        draws: Of one recording or cell.
+    """
+    low, mean, high = np.quantile(draws.input_resistance(), (0.05, 0.5, 0.95))
+    sag = ", sag included" if "sag" in draws.names else ""
+    return f"Input resistance: {mean:.3g} MOhm (5 % to 95 %: {low:.3g} to {high:.3g}), steady{sag}."
 
 
 def _how_drawn(row: Mapping[Any, Any]) -> str:

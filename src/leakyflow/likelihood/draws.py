@@ -14,6 +14,8 @@ import pandas as pd
 from jaxtyping import Float64
 
 from leakyflow.errors import LeakyflowError
+from leakyflow.layout import double_precision
+from leakyflow.neuron.membrane import Membrane
 from leakyflow.neuron.parameters import UNITS, Parameters
 from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.cell import Cell
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import arviz as az
 
 __all__ = ["Draws", "import_arviz", "n_decimals"]
+
+STEP = 0.1  # ms, where none is known: what is steady does not depend on it
 
 
 @cache
@@ -176,6 +180,25 @@ class Draws(Mapping[str, np.ndarray]):
             )
         given = {name: np.asarray(x)[:, None] if np.ndim(x) else x for name, x in self.given.items()}
         return Parameters(**given, **dict(self))
+
+    def input_resistance(self) -> Float64[np.ndarray, "*dataset draw"]:
+        """Steady change of the voltage by a small constant current, in MOhm: tau / C, but for sag and dendrite.
+
+        Raises:
+            ValueError: If the draws were made by hand, without `given`.
+
+        Example:
+            >>> import leakyflow as lf
+            >>> given = {"V_rest": -72.0, "C": 100.0, "V_th": -45.0, "threshold_noise": 0.0, "membrane_noise": 0.3}
+            >>> given |= {"V_reset": -60.0, "reset_noise": 5.0, "t_ref": 3.0, "sag": 1.0, "sag_tau": 100.0}
+            >>> lf.Draws(("tau",), np.array([[20.0], [24.0]]), given=given, dt=0.2).input_resistance().round(3)
+            array([100., 120.])
+        """
+        neurons = self.parameters()
+        with double_precision():
+            membrane = Membrane.of(neurons, self.dt or STEP)
+            change = membrane.rest(np.ones(self.array.shape[:-1])) - neurons.V_rest
+        return 1e3 * np.asarray(change, np.float64)
 
     def to_arviz(
         self, recording: Recording | Cell | Batch | None = None, *, predictive: Batch | None = None

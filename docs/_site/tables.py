@@ -8,6 +8,7 @@ import importlib
 import io
 import json
 import re
+import statistics
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -292,6 +293,39 @@ def explorer() -> str:
     return table(["", "clock, s", "processor, s", "load of the machine"], rows)
 
 
+def band() -> str:
+    """Of a voltage that is predicted, by where its errors come from."""
+    said = {"as fitted": "of sweeps as fitted", "one step": "left out by one step", "new fit": "left out by a new fit"}
+    cells: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in results("band").values():
+        cells.setdefault((row["cell"], row["n_sweeps"]), []).append(row)
+    rows = []
+    for (name, n), found in sorted(cells.items(), key=lambda one: one[0][1]):
+        shown = []
+        for kind in said:
+            holds = statistics.mean(row["holds"][kind] for row in found)
+            widths = [row["half_width"][kind] for row in found]
+            shown.append(f"{100 * holds:.0f} %; {statistics.median(widths):.1f}, {max(widths):.1f}")
+        rows.append([name, str(n), *shown])
+    return table(["cell", "sweeps", *said.values()], rows)
+
+
+def quick() -> str:
+    """Of the network that `leakyflow run` trains."""
+    head = ["parameter", "prior SD", "RMSE of the posterior mean", "contraction", "90 % interval holds the truth"]
+    rows = [
+        [
+            f"`{name}` ({row['unit']})",
+            f"{row['prior_sd']:.1f}",
+            f"{row['rmse']:.2f}",
+            f"{row['contraction']:.3f}",
+            f"{100 * row['coverage90']:.1f} %",
+        ]
+        for name, row in results("quick")["parameters"].items()
+    ]
+    return table(head, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     **{
         f"accuracy {name}": lambda place=place: printed("accuracy", place)
@@ -305,6 +339,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "real verdicts": lambda: importlib.import_module("benchmarks.real_verdicts").table(),
     "acquisition": acquisition,
     "backends": lambda: printed("backends", 0),
+    "band": band,
     "batch": batch,
     "cold": cold,
     "false alarms": false_alarms,
@@ -318,6 +353,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "power": power,
     "predictor": predictor,
     "prior predictive": prior_predictive,
+    "quick": quick,
     "recipe": recipe,
     "simulations": lambda: printed("sensitivity", 0),
     "speed beside sbi": beside_sbi,

@@ -18,7 +18,7 @@ def pane(session):
 
 def test_a_file_that_leaves_its_channel_open_names_the_field_and_opens_its_place(pane):
     said = pane.where(LeakyflowError("Pass channel=.", argument=("channel", "current")))
-    assert "Voltage: channel or column or Current" in said
+    assert "as 'Voltage: channel or column' or 'Current" in said
     assert 1 in pane.object.active
 
 

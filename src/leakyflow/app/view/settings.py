@@ -78,7 +78,7 @@ class SettingsPane:
         if not labels:
             return ""
         self.object.active = [0, 1]
-        return f"Here that is said on the left, under {OPEN!r}: {' or '.join(labels)}."
+        return f"Say it on the left, under {OPEN!r}, as {' or '.join(map(repr, labels))}."
 
     def _laid_over(self, on: bool) -> None:
         self.session.overlaid = on

@@ -35,7 +35,7 @@ STEPS, LONG, SWEEP = "steps_171116sh_0018.abf", "long.npz", 12
 WINDOW = {"start": "1100", "stop": "1900"}
 N_TIMES, N_PANS = 2, 6
 PEAK, EVERY = 22_000, 4_000  # samples
-PATIENCE = 300_000  # ms
+PATIENCE = 120_000  # ms, for anything that is waited for
 PARTS = ("page", "plot", "pan", "inferred", "command")
 # The source of the chosen sweep's voltage is the one with the most points that are numbers.
 DRAWN = """() => Bokeh.documents.flatMap(one => [...one._all_models.values()]).filter(
@@ -75,7 +75,10 @@ class Server:
     def close(self) -> None:
         """End it."""
         self.process.send_signal(2)
-        self.process.wait(60)
+        try:
+            self.process.wait(PATIENCE / 1000)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
 
 def _cpu_s(pid: str) -> float:

@@ -36,6 +36,8 @@ myst_heading_anchors = 3
 # Sections begin at the third level in cards of networks, and in the changelog.
 suppress_warnings = ["myst.header"]
 
+# Quotes are curled, dashes stay: `--out` in a table is an option.
+smartquotes_action = "qe"
 # Single backticks in docstrings are code.
 default_role = "code"
 add_module_names = False

@@ -51,7 +51,9 @@ def _named(entries: Mapping[str, str]) -> str:
 
 def _parameters(rows: list[Parameter] | tuple[Parameter, ...]) -> str:
     head = ["parameter", "symbol", "unit", "meaning", "support", "off", "of each", "can be read off"]
-    return table(head, [_parameter(row) for row in rows])
+    shown = [_parameter(row) for row in rows]
+    told = len(head) if any(row[-1] for row in shown) else len(head) - 1
+    return table(head[:told], [row[:told] for row in shown])
 
 
 def _parameter(row: Parameter) -> list[str]:

@@ -71,7 +71,9 @@ ARGUMENTS = {
 
 # Bounds and numbers that decide something, by module.
 BOUNDS = {
-    "recordings.reading": {"_DT": "Sampling interval, ms, where none is asked for: that of the networks that ship."},
+    "recordings.reading": {
+        "_DT": "Sampling interval, ms, where none is asked for: that of `lif`, `standard` and `lstm`."
+    },
     "recordings.spikes": {
         "_SLOPE": "Least upstroke of a spike, mV/ms, in cells whose spikes are small; a leak charges as fast, but does not come back.",
         "_HEIGHT": "Least height of a spike, mV, likewise.",

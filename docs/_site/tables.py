@@ -8,6 +8,7 @@ import importlib
 import io
 import json
 import re
+import statistics
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -280,16 +281,50 @@ def explorer() -> str:
     said = {
         "page": "from the command to the page",
         "plot": "first plot of 17 sweeps of 3 s",
+        "pan": "a pan of 60 s at 20 kHz, until all is drawn",
         "sweep": "verdict on a sweep, network in memory",
         "cell": "verdict on 17 sweeps, network in memory",
         "command": "the same by `leakyflow infer`, from the prompt",
     }
-    rows = [
-        [text, f"{row['wall_s']:.1f}", f"{row['cpu_s']:.1f}", f"{row['load']:.0f}"]
-        for name, text in said.items()
-        for row in (results("explorer")[name],)
-    ]
+    rows = []
+    for name, text in said.items():
+        row = results("explorer")[name]
+        clock = f"{row['median_s']:.2f}" if "median_s" in row else f"{row['wall_s']:.1f}"
+        rows.append([text, clock, f"{row['cpu_s']:.1f}" if "cpu_s" in row else "", f"{row['load']:.0f}"])
     return table(["", "clock, s", "processor, s", "load of the machine"], rows)
+
+
+def band() -> str:
+    """Of a voltage that is predicted, by where its errors come from."""
+    said = {"as fitted": "of sweeps as fitted", "one step": "left out by one step", "new fit": "left out by a new fit"}
+    cells: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in results("band").values():
+        cells.setdefault((row["cell"], row["n_sweeps"]), []).append(row)
+    rows = []
+    for (name, n), found in sorted(cells.items(), key=lambda one: one[0][1]):
+        shown = []
+        for kind in said:
+            holds = statistics.mean(row["holds"][kind] for row in found)
+            widths = [row["half_width"][kind] for row in found]
+            shown.append(f"{100 * holds:.0f} %; {statistics.median(widths):.1f}, {max(widths):.1f}")
+        rows.append([name, str(n), *shown])
+    return table(["cell", "sweeps", *said.values()], rows)
+
+
+def quick() -> str:
+    """Of the network that `leakyflow run` trains."""
+    head = ["parameter", "prior SD", "RMSE of the posterior mean", "contraction", "90 % interval holds the truth"]
+    rows = [
+        [
+            f"`{name}` ({row['unit']})",
+            f"{row['prior_sd']:.1f}",
+            f"{row['rmse']:.2f}",
+            f"{row['contraction']:.3f}",
+            f"{100 * row['coverage90']:.1f} %",
+        ]
+        for name, row in results("quick")["parameters"].items()
+    ]
+    return table(head, rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -305,6 +340,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "real verdicts": lambda: importlib.import_module("benchmarks.real_verdicts").table(),
     "acquisition": acquisition,
     "backends": lambda: printed("backends", 0),
+    "band": band,
     "batch": batch,
     "cold": cold,
     "false alarms": false_alarms,
@@ -318,6 +354,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "power": power,
     "predictor": predictor,
     "prior predictive": prior_predictive,
+    "quick": quick,
     "recipe": recipe,
     "simulations": lambda: printed("sensitivity", 0),
     "speed beside sbi": beside_sbi,

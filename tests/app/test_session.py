@@ -51,6 +51,34 @@ def test_no_path_from_the_browser_is_opened(session, path):
         session.lay_out(current=path)
 
 
+def test_a_file_that_leaves_something_open_is_opened_once_that_is_said(session, tmp_path):
+    session.open(number(session, "quiet.csv"))
+    arrays = {
+        "a_mV": np.full(4000, -70.0),
+        "b_mV": np.linspace(-70.0, -60.0, 4000),
+        "I_pA": np.linspace(0.0, 50.0, 4000),
+    }
+    np.savez(tmp_path / "two.npz", dt_ms=0.1, **arrays)
+    asked = session.shelf.add("two.npz", (tmp_path / "two.npz").read_bytes())
+    with pytest.raises(LeakyflowError, match="channel"):
+        session.open(asked)
+    assert session.name == "quiet.csv"  # what was open stays
+    with pytest.raises(LeakyflowError, match="channel"):
+        session.lay_out(channel="c_mV")
+    session.lay_out(channel="b_mV")
+    assert session.name == "two.npz"
+    assert session.trace().V.max() == pytest.approx(-60.0)
+
+
+def test_what_is_said_of_a_file_is_of_the_one_that_is_looked_at(session):
+    session.open(number(session, "quiet.csv"))
+    with pytest.raises(LeakyflowError):
+        session.open(number(session, "broken.abf"))
+    session.choose(sweep=0)
+    session.lay_out(units="mV,pA")
+    assert session.name == "quiet.csv"
+
+
 def test_a_wrong_setting_changes_nothing(session):
     session.open(number(session, "quiet.csv"))
     before = session.choice

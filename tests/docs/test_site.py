@@ -68,6 +68,18 @@ def test_links_to_files_of_the_project_lead_to_pages(site):
     assert on_site("[a](files.md)") == "[a](files.md)"
 
 
+def test_links_of_pages_lead_to_files_of_the_project():
+    """Pages are read without the site, too, where there is nothing of what it makes."""
+    made = {DOCS / name for name in ("_build", "_generated", "api", "networks", "project", "tutorials")}
+    links = [
+        (page.parent / target).resolve()
+        for page in (*DOCS.glob("*.md"), *DOCS.parent.glob("*.md"))
+        for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(links) > 50
+    assert [link for link in links if not link.exists() or made & set(link.parents)] == []
+
+
 def test_pages_hold_python_that_can_be_read():
     blocks = [block for page in sorted(DOCS.glob("*.md")) for block in python(page)]
     assert len(blocks) > 5

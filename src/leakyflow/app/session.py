@@ -73,6 +73,7 @@ class Session:
         self.choice = Choice(network=next(iter(self.networks.values())))
         self.overlaid = False
         self.results: list[Result] = []
+        self._unread: tuple[int, Choice] | None = None  # a file that could not be read so, and how it was tried
         self._traces: OrderedDict[int, Trace] = OrderedDict()
         self._jobs: dict[str, Job] = {}
 
@@ -80,6 +81,11 @@ class Session:
     def name(self) -> str:
         """Of the file that is open."""
         return self._opened.name
+
+    @property
+    def asked(self) -> tuple[int | None, Choice]:
+        """The file that was asked for last, and how it is read; it may be another than the one that is open."""
+        return self._unread or (self.file, self.choice)
 
     @property
     def readable(self) -> tuple[int, ...]:
@@ -92,13 +98,11 @@ class Session:
         Raises:
             LeakyflowError: If it cannot be read.
         """
-        path = self.shelf.path(number)
         kept = {name: getattr(self.choice, name) for name in ("whole", "network", "n_draws", "seed", "amortized")}
-        fresh = Choice(**kept)
-        self._take(number, path, fresh)
+        self._take(number, Choice(**kept))
 
     def lay_out(self, **changes: Any) -> None:
-        """Say what the file leaves open, and list it anew.
+        """Say what the file that was asked for leaves open, and list it anew; so one can be opened that was refused.
 
         Args:
             changes: Arguments of `list_sweeps`; `current` may name another file beside it.
@@ -106,13 +110,14 @@ class Session:
         Raises:
             LeakyflowError: If the file cannot be read so.
         """
-        assert self.file is not None
+        number, choice = self.asked
+        assert number is not None
         current = changes.get("current")
         if isinstance(current, str) and Path(current).suffix:
-            changes["current"] = str(self.shelf.neighbour(self.file, current))
+            changes["current"] = str(self.shelf.neighbour(number, current))
         elif isinstance(current, str) and ("/" in current or "\\" in current):
             raise LeakyflowError(f"`current` must name a channel or a file, got the path {current!r}.")
-        self._take(self.file, self.shelf.path(self.file), replace(self.choice, **changes, sweep=None))
+        self._take(number, replace(choice, **changes, sweep=None))
 
     def choose(self, **changes: Any) -> None:
         """Change sweep, window, spike detection, network, draws or seed.
@@ -127,6 +132,8 @@ class Session:
         if "network" in changes:
             changes["network"] = self.networks[changes["network"]]
         self.choice = replace(self.choice, **changes)
+        if "sweep" in changes:
+            self._unread = None  # back to the file that is open
 
     def trace(self) -> Trace:
         """The chosen sweep, with the spikes that the settings find.
@@ -230,10 +237,12 @@ class Session:
     def _sweep(self, number: int) -> Sweep:
         return next(sweep for sweep in self.listed if sweep.index == number)
 
-    def _take(self, number: int, path: Path, choice: Choice) -> None:
+    def _take(self, number: int, choice: Choice) -> None:
+        path, self._unread = self.shelf.path(number), (number, choice)
         listed = tuple(list_sweeps(path, **choice.layout, every=True))
         first = next((sweep.index for sweep in listed if sweep.index is not None), None)
         self.file, self.listed, self.choice = number, listed, replace(choice, sweep=first)
+        self._unread = None
         self._traces.clear()
 
     def _with_spikes(self, numbers: list[int]) -> list[Trace]:

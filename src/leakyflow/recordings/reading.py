@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 __all__ = ["Reading"]
 
-_DT = 0.2  # ms, of every network that is shipped
+_DT = 0.2  # ms, of `lif`, `standard` and `lstm`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,5 +29,5 @@ class Reading:
 
     @property
     def interval(self) -> float:
-        """Sampling interval, in ms: that of the networks that ship where it was left open."""
+        """Sampling interval, in ms: that of most networks that ship where it was left open."""
         return _DT if self.dt is None else self.dt

@@ -29,7 +29,7 @@ STIMULUS_UNITS = {
     "correlation_time": "ms",
     "phase": "rad",
 }
-RELATIVE = "x what the cell needs"
+RELATIVE = "rheobases"
 
 
 def symbol(name: str) -> Markdown:
@@ -68,14 +68,18 @@ def parameters(prior: Prior) -> pd.DataFrame:
 
 def stimuli(simulator: SimulatorConfig) -> pd.DataFrame:
     """One row per stimulus prior or protocol: its name, share of recordings or cells, and what its arguments are."""
-    kinds = [(prior, prior.weight, "") for prior in simulator.stimuli]
+    kinds: list[tuple[Any, float, str, str | None]] = [(prior, prior.weight, "", None) for prior in simulator.stimuli]
     for protocol in simulator.protocols or ():
-        kinds.append((protocol.stimulus, protocol.weight, f"{_sweeps(protocol)}; "))
-    total, relative = sum(weight for _, weight, _ in kinds), bool(simulator.protocols)
+        kinds.append((protocol.stimulus, protocol.weight, f"{_sweeps(protocol)}; ", protocol.vary))
+    total, relative = sum(kind[1] for kind in kinds), bool(simulator.protocols)
     rows = []
-    for name, (prior, weight, sweeps) in zip(simulator.kinds, kinds, strict=True):
+    for name, (prior, weight, sweeps, vary) in zip(simulator.kinds, kinds, strict=True):
         given = {field.name: getattr(prior, field.name) for field in fields(prior) if field.name not in NOT_DRAWN}
-        words = [f"{key.replace('_', ' ')}: {_with_unit(key, value, relative)}" for key, value in given.items()]
+        words = [
+            f"{key.replace('_', ' ')}: {_with_unit(key, value, relative)}"
+            for key, value in given.items()
+            if key != vary  # which the sweeps say
+        ]
         rows.append(
             {"waveform": name.replace("_", "-"), "share": weight / total, "arguments": sweeps + "; ".join(words)}
         )
@@ -92,7 +96,7 @@ def _sweeps(protocol: Protocol) -> str:
 
 
 def _with_unit(name: str, value: AbstractDistribution | float, relative: bool) -> str:
-    """Currents of protocols are in units of what the cell needs."""
+    """Currents of protocols are in units of what a search finds the cell to need, about its rheobase."""
     unit = STIMULUS_UNITS.get(name, "")
     return f"{described(value)} {RELATIVE if relative and unit == 'pA' else unit}".strip()
 

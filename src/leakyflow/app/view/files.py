@@ -14,7 +14,7 @@ from leakyflow.recordings.sweeps import Sweep
 __all__ = ["FilesPane"]
 
 COLUMNS = ("sweep", "protocol", "clamp", "length ms", "dt ms", "V mV", "I pA", "spikes", "checks")
-UNCHECKED = "…"
+UNCHECKED, UNCHOSEN = "…", "choose a file"
 CHECKING = ThreadPoolExecutor(1, thread_name_prefix="checks")  # of all pages
 
 
@@ -77,7 +77,8 @@ class FilesPane:
 
     def _list(self, number: int | None) -> None:
         entries = self.session.shelf.entries
-        labels: dict[str, int] = {}
+        # Panel takes the first of the options where the value is none of them: then nobody could choose it.
+        labels: dict[str, int | None] = {UNCHOSEN: None} if number is None and entries else {}
         for n, entry in entries.items():
             labels[entry.name if entry.name not in labels else f"{entry.name} (added)"] = n
         with pn.io.hold():

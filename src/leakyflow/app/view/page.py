@@ -115,11 +115,19 @@ class Explorer:
 
     def _open(self, number: int) -> None:
         self._say(f"Reading {self.session.shelf.entries[number].name} …", False)
-        self.aside.do("open", lambda: self.session.open(number), lambda _: self._renew())
+        self._take(lambda: self.session.open(number))
 
     def _lay_out(self, changes: dict[str, Any]) -> None:
-        if self.session.file is not None:
-            self.aside.do("open", lambda: self.session.lay_out(**changes), lambda _: self._renew())
+        if self.session.asked[0] is not None:
+            self._take(lambda: self.session.lay_out(**changes))
+
+    def _take(self, act: Callable[[], None]) -> None:
+        self.aside.do("open", act, lambda _: self._renew(), otherwise=self._unread)
+
+    def _unread(self, error: Exception) -> None:
+        """Say why a file is not read, and where a person says what it leaves open."""
+        self.settings.show(self.session.asked[1])
+        self._say("\n".join(filter(None, (told(error), self.settings.where(error)))), True)
 
     def _renew(self) -> None:
         """The sweeps are others."""

@@ -25,6 +25,7 @@ LAYOUT = {
     "dt_file": "Sampling interval (ms)",
     "step": "Step: pA,ms,ms",
 }
+OPEN = "What the file leaves open"
 
 
 class SettingsPane:
@@ -55,7 +56,7 @@ class SettingsPane:
                 field.param.watch(lambda event, name=name, act=act: self._acted(act, name, event.new), "value")
         self.object = pn.Accordion(
             ("Window and spikes", pn.Column(*self.window.values(), self.overlay, sizing_mode="stretch_width")),
-            ("What the file leaves open", pn.Column(*self.layout.values(), sizing_mode="stretch_width")),
+            (OPEN, pn.Column(*self.layout.values(), sizing_mode="stretch_width")),
             active=[0],
             sizing_mode="stretch_width",
         )
@@ -70,6 +71,14 @@ class SettingsPane:
                     field.value = value if value is not None or isinstance(field, pn.widgets.FloatInput) else ""
         finally:
             self._quiet = False
+
+    def where(self, error: Exception) -> str:
+        """Where what an error asks for is said on this page, whose place is opened; nothing where it is not here."""
+        labels = [LAYOUT[name] for name in getattr(error, "arguments", ()) if name in LAYOUT]
+        if not labels:
+            return ""
+        self.object.active = [0, 1]
+        return f"Say it on the left, under {OPEN!r}, as {' or '.join(map(repr, labels))}."
 
     def _laid_over(self, on: bool) -> None:
         self.session.overlaid = on

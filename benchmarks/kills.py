@@ -681,9 +681,9 @@ def main() -> None:
                 add(condition, meet(place, name, condition, rng))
     found = summary(rows, given.seed)
     print(json.dumps(found["commands"], indent=1))
-    if given.out.is_file():
-        found = merged(json.loads(given.out.read_text()), found)
-    given.out.write_text(json.dumps(found, indent=1) + "\n")
+    before = json.loads(given.out.read_text()) if given.out.is_file() else None
+    given.out.write_text(json.dumps(merged(before, found) if before else found, indent=1) + "\n")
+    sys.exit(bool(found["faults"]))
 
 
 def merged(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:

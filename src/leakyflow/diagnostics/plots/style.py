@@ -106,8 +106,8 @@ def label(name: str) -> str:
 class Layout(ConstrainedLayoutEngine):
     """Matplotlib's constrained layout, the same in each run.
 
-    Its solver orders variables by their addresses in memory, so that places differ from one run to the next by some
-    1e-15. Once in about a hundred figures another digit, or another pixel, of a file came of it.
+    Its solver orders variables by their addresses in memory, so that places differ by some 1e-15 from one drawing to
+    the next, which can turn the last digit of a coordinate in a file, or a pixel.
     """
 
     def execute(self, fig: Figure) -> Any:

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.transforms import Bbox
 
 from leakyflow.neuron.parameters import TABLE
 
@@ -115,8 +116,8 @@ class Layout(ConstrainedLayoutEngine):
         solved = super().execute(fig)
         for axes in fig.axes:
             counted = axes.get_in_layout()
-            place = axes.get_position(original=True)
-            axes.set_position([round(float(value), DIGITS) for value in place.bounds])
+            place = axes.get_position(original=True).bounds
+            axes.set_position(Bbox.from_bounds(*(round(float(value), DIGITS) for value in place)))
             axes.set_in_layout(counted)  # which a place that is set takes away
         return solved
 

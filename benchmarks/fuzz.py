@@ -309,6 +309,8 @@ def main() -> None:
     if given.kind is None:
         given.out.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(dict(Counter(row["outcome"] for row in rows))))
+    if found["faults"]:
+        print(f"What did it lies in {folder / 'failures'}.")
     sys.exit(bool(found["faults"]))
 
 

@@ -16,7 +16,7 @@ Then the conditions of `CONDITIONS`: interruption by Ctrl-C, a full disk, a read
 processes on one output, no home, no cache that can be written, a locale of plain C, odd names. Each must end well, or
 on one screen with a status of its own, and leave a state from which the command goes on to the same bits.
 
-Results go to `benchmarks/results/kills.json`.
+Results go to `benchmarks/results/kills.json`; what is there of commands that are not run stays.
 """
 
 import argparse
@@ -679,11 +679,28 @@ def main() -> None:
             met = sum(row["kind"] == condition and row["command"] == name for row in rows)
             for _ in range(given.conditions - met):
                 add(condition, meet(place, name, condition, rng))
-    given.out.write_text(json.dumps(summary(rows), indent=1) + "\n")
-    print(json.dumps(summary(rows)["commands"], indent=1))
+    found = summary(rows, given.seed)
+    print(json.dumps(found["commands"], indent=1))
+    before = json.loads(given.out.read_text()) if given.out.is_file() else None
+    given.out.write_text(json.dumps(merged(before, found) if before else found, indent=1) + "\n")
+    sys.exit(bool(found["faults"]))
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def merged(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """What was found, and before of commands that were not run now."""
+    commands, seeds = before["commands"] | found["commands"], before["seeds"] | found["seeds"]
+    faults = [row for row in before["faults"] if row["command"] not in found["commands"]] + found["faults"]
+    n = sum(counts["n"] for kinds in commands.values() for counts in kinds.values())
+    order = [name for name in COMMANDS if name in commands]
+    return {
+        "n": n,
+        "seeds": {name: seeds[name] for name in order},
+        "commands": {name: commands[name] for name in order},
+        "faults": faults,
+    }
+
+
+def summary(rows: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     """Counts for each command and kind, and what went wrong."""
     bad = [row for row in rows if not (row["ended"] and row["same"]) or row["left_over"] or row["torn"]]
     commands: dict[str, dict[str, dict[str, int]]] = {}
@@ -697,7 +714,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         found["same"] += row["same"]
         found["left over"] += bool(row["left_over"])
         found["torn"] += bool(row["torn"])
-    return {"n": len(rows), "commands": commands, "faults": bad}
+    return {"n": len(rows), "seeds": dict.fromkeys(commands, seed), "commands": commands, "faults": bad}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import gc
 import json
 import multiprocessing
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -55,11 +56,25 @@ def started(tiny_run, file, cache: Path) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def complaints(said: str) -> list[str]:
+    """What was said but by XLA's alarm, which goes off where a busy machine takes minutes to compile."""
+    alarm = re.compile(r"^\S+ \S+ +\d+ slow_operation_alarm\.cc:\d+\].*|^\*+$|^\[Compiling module .*|^$")
+    return [line for line in said.splitlines() if not alarm.match(line)]
+
+
+def test_a_slow_compilation_is_no_complaint_and_a_warning_is_one():
+    alarm = (
+        "E1127 11:59:48.124927   12655 slow_operation_alarm.cc:73] \n***\n[Compiling module jit_f for CPU] Slow?\n***\n"
+    )
+    assert complaints(alarm) == []
+    assert complaints(alarm + "UserWarning: Error reading persistent compilation cache entry") != []
+
+
 @pytest.mark.slow
 def test_processes_that_fill_one_cold_cache_at_once_draw_the_same(tiny_run, file, tmp_path):
     processes = [started(tiny_run, file, tmp_path / "cache") for _ in range(4)]
     ended = [(*process.communicate(), process.returncode) for process in processes]
-    assert [(said, status) for _, said, status in ended] == [("", 0)] * 4
+    assert [(complaints(said), status) for _, said, status in ended] == [([], 0)] * 4
     assert len({out for out, _, _ in ended}) == 1
     assert started(tiny_run, file, tmp_path / "cache").communicate()[0] == ended[0][0]  # from what they left there
 

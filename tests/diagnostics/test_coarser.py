@@ -27,12 +27,14 @@ def test_a_coarser_recording_keeps_spikes_charge_and_free_voltages():
         assert (coarse.V[coarse.free] < NEURON.V_th).all()
 
 
-def test_two_spikes_within_a_coarse_refractory_period_stay_two():
+def test_two_spikes_within_a_coarse_refractory_period_stay_two_each_with_its_release():
     fine = spiking(0.05)[0]
     spikes, refractory, V = np.zeros(4000, bool), np.zeros(4000, bool), fine.V.copy()
     # Released at sample 61 and again past the threshold at once, twice; and one that the end cuts off.
-    for onset in (1, 62, 123, 3990):
-        spikes[onset], refractory[onset + 1 : onset + 61], V[onset : onset + 80] = True, True, -60.0
+    released = {1: -60.0, 62: -61.0, 123: -62.0, 3990: -63.0}
+    for onset, level in released.items():
+        spikes[onset], refractory[onset + 1 : onset + 61], V[onset : onset + 80] = True, True, level
     coarse = coarser(replace(fine, V=V, spikes=spikes, refractory=refractory), 4, n_ref=15)
     assert np.flatnonzero(coarse.spikes).tolist() == [1, 17, 33, 998]
-    np.testing.assert_array_equal(coarse.V[coarse.refractory], np.float32(-60.0))
+    for onset, level in zip((1, 17, 33, 998), released.values(), strict=True):
+        np.testing.assert_array_equal(coarse.V[onset : onset + 16], np.float32(level))

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.mathtext import MathTextParser
 
 import leakyflow as lf
 from leakyflow.diagnostics.calibration import sbc_ranks
 from leakyflow.diagnostics.conditions import Conditions
+from leakyflow.diagnostics.plots import style
 from leakyflow.diagnostics.plots.style import PAGE, label
 from leakyflow.diagnostics.power_scaling import power_scaling
 from leakyflow.diagnostics.predictive import FEATURES, posterior_predictive
@@ -189,6 +191,34 @@ def test_a_label_without_its_unit_and_a_panel_without_labels_would_be_seen():
 def test_the_same_figure_gives_the_same_file(tmp_path):
     first, again = (lf.save_figure(history(), tmp_path / f"{i}.svg").read_bytes() for i in (1, 2))
     assert first == again
+
+
+def places(figure):
+    figure.draw_without_rendering()
+    return [axes.get_position(original=True).bounds for axes in figure.axes]
+
+
+def test_a_figure_has_the_same_places_although_the_solver_has_not(monkeypatch):
+    execute, shifts = ConstrainedLayoutEngine.execute, iter([0.0, 1e-14] * 2)
+
+    def shifted(self, figure):
+        execute(self, figure)
+        shift = next(shifts)
+        for axes in figure.axes:
+            axes.set_position(np.asarray(axes.get_position(original=True).bounds) + shift)
+            axes.set_in_layout(True)
+
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", shifted)
+    assert places(history()) == places(history())
+    monkeypatch.setattr(style, "Layout", ConstrainedLayoutEngine)
+    assert places(history()) != places(history())
+
+
+def test_a_figure_that_was_drawn_is_laid_out_again_in_another_size():
+    figure = history()
+    before = places(figure)
+    figure.set_size_inches(2.0 * figure.get_size_inches())
+    assert places(figure) != before
 
 
 WIDTHS = {"cell": 11.0}  # which has a page of its own

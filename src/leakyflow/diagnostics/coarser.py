@@ -12,7 +12,8 @@ def coarser(fine: Recording, factor: int, *, n_ref: int) -> Recording:
     """Resample a simulated recording as `read_recording` does a real one.
 
     Args:
-        fine: Simulated with a fine step; a spike whose release it does not reach is held at its last sample.
+        fine: Simulated with a fine step; a spike whose release it does not reach is held at its last sample, and one
+            that the next follows within a step of the result at the last sample before that.
         factor: Samples of it for each one of the result.
         n_ref: Refractory samples after each spike of the result.
     """
@@ -20,11 +21,11 @@ def coarser(fine: Recording, factor: int, *, n_ref: int) -> Recording:
     V = fine.V.astype(np.float64)
     I = hold(fine.I.astype(np.float64), np.arange(n_time) * dt, dt_file=fine.dt, dt=dt)
     coarse, spikes, refractory = V[::factor][:n_time].copy(), np.zeros(n_time, bool), np.zeros(n_time, bool)
-    step = -n_ref
-    for onset in np.flatnonzero(fine.spikes):
+    step, onsets = -n_ref, np.flatnonzero(fine.spikes)
+    for onset, end in zip(onsets, np.append(onsets, len(V))[1:], strict=True):
         # The first sample from the spike on, and not before the release from the one before.
         step = max(-(-int(onset) // factor), step + n_ref + 1)
-        coarse[step : step + n_ref + 1] = V[min((step + n_ref) * factor, len(V) - 1)]
+        coarse[step : step + n_ref + 1] = V[min((step + n_ref) * factor, end - 1)]
         spikes[step : step + 1], refractory[step + 1 : step + n_ref + 1] = True, True
     return Recording(
         V=coarse.astype(np.float32),

@@ -9,6 +9,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.transforms import Bbox
 
 from leakyflow.neuron.parameters import TABLE
 
@@ -48,6 +50,7 @@ STYLE: dict[Any, Any] = {
 }
 PAGE = 7.2  # inches, the width of a page: what is wider is printed smaller than 9 points
 MOST_COLUMNS = 3  # panels beside each other on a page
+DIGITS = 6  # of places in a figure, as shares of it
 PARAMETER_COLORS, MARKERS = (BLUE, ORANGE, GREEN, BLACK, GREY), "os^Dv<>P"
 POSTERIOR_COLORS = {"amortized": BLUE, "corrected": ORANGE, "exact": BLACK}
 
@@ -101,11 +104,29 @@ def label(name: str) -> str:
     return f"{symbol(name)} ({unit(name)})"
 
 
+class Layout(ConstrainedLayoutEngine):
+    """Matplotlib's constrained layout, the same in each run.
+
+    Its solver orders variables by their addresses in memory, so that places differ by some 1e-15 from one drawing to
+    the next, which can turn the last digit of a coordinate in a file, or a pixel.
+    """
+
+    def execute(self, fig: Figure) -> Any:
+        """Place panels, at rounded places."""
+        solved = super().execute(fig)
+        for axes in fig.axes:
+            counted = axes.get_in_layout()
+            place = axes.get_position(original=True).bounds
+            axes.set_position(Bbox.from_bounds(*(round(float(value), DIGITS) for value in place)))
+            axes.set_in_layout(counted)  # which a place that is set takes away
+        return solved
+
+
 @contextmanager
 def new_figure(*, width: float, height: float) -> Iterator[Figure]:
     """Give a figure in inches that belongs to no window and no global state."""
     with mpl.rc_context(STYLE):
-        yield Figure(figsize=(width, height), layout="constrained")
+        yield Figure(figsize=(width, height), layout=Layout())
 
 
 @contextmanager

@@ -30,7 +30,7 @@ ODD = (
     2.2387565714911816e-05, -0.00029015535246077655, 0.0017556261651970652, 0.02836227737211114,
     0.09230432116428125, 0.08227673848999506, -0.14024059858554525,
 )  # fmt: skip
-# Beyond it x^2 overflows; every logarithm is then as good as infinite.
+# Beyond it a square overflows.
 FARTHEST = 1e150
 
 
@@ -59,7 +59,7 @@ def crossed(x: Float[Array, "..."], scale: Float[Array, "..."]) -> tuple[Float[A
     share = jnp.where(above, 1.0 - tail * halved, halved)  # without the exponential, where that is small
     # XLA would compute both anew for each of what follows.
     tail, share = jax.lax.optimization_barrier((tail, share))
-    log = jnp.log(share * scale) - jnp.where(above, 0.0, far**2)
+    log = jnp.log(share * scale) - jnp.where(above, 0.0, 0.5 * x**2)
     return log, DENSITY * jnp.where(above, tail, 1.0) / share
 
 

@@ -62,7 +62,7 @@ def cut(trace: Trace, rows: Int[np.ndarray, " row"], n: int) -> Trace:
 
 
 def doubled(n: int) -> int:
-    """The power of two that is not smaller than a length, and at least 128: room for what is stepped as far as is said."""
+    """The power of two that is not smaller than a length, and at least 128: room for steps of any number."""
     return 1 << max(7, (n - 1).bit_length())
 
 

@@ -1,8 +1,9 @@
 import os
+import threading
 
 import pytest
 
-from leakyflow.cpu import n_cpu
+from leakyflow.cpu import n_cpu, shared
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs an operating system that binds to cores")
@@ -22,3 +23,16 @@ def test_elsewhere_they_are_the_machines(monkeypatch):
     assert n_cpu() == 7
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert n_cpu() == 1
+
+
+def test_pieces_come_back_in_their_order_and_one_alone_starts_no_thread():
+    names: list[str] = []
+
+    def noted(piece: int) -> int:
+        names.append(threading.current_thread().name)
+        return -piece
+
+    assert shared(noted, [3]) == [-3]
+    assert names == [threading.current_thread().name]
+    assert shared(noted, range(5)) == [0, -1, -2, -3, -4]
+    assert not set(names[1:]) & {names[0]}

@@ -73,15 +73,15 @@ def test_a_likelihood_of_many_draws_is_one_call_of_few_steps(monkeypatch):
     by_processors = target.log_likelihood(z)
     asked = []
 
-    def spy(p, trace, unroll):
-        asked.append((np.shape(p.V_th)[0], unroll))
-        return scanned_by(p, trace, unroll=unroll)
+    def spy(p, trace, unroll, n_steps):
+        asked.append((np.shape(p.V_th)[0], unroll, n_steps))
+        return scanned_by(p, trace, unroll=unroll, n_steps=n_steps)
 
     scanned_by = scanned.log_likelihood_of
     monkeypatch.setattr(scanned, "log_likelihood_of", spy)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     np.testing.assert_allclose(target.log_likelihood(z), by_processors, rtol=1e-10)
-    assert asked == [(64, 8)]  # the next power of two
+    assert asked == [(64, 8, None)]  # the next power of two
     assert np.ptp(by_processors) > 1.0
 
 

@@ -256,7 +256,8 @@ def test_a_file_gives_in_a_batch_what_the_command_infer_gives(real_recordings, t
 
 @pytest.mark.slow
 def test_one_worker_and_four_give_the_same_bits(simulated, tiny_run, tmp_path):
+    own = {"network": tiny_run.folder, "n_draws": 100, "shard_size": 1, "timeout": 1e5}  # late is no matter of bits
     for n in (1, 4):
-        batch(simulated, out=tmp_path / str(n), network=tiny_run.folder, n_draws=100, shard_size=1, workers=n)
+        batch(simulated, out=tmp_path / str(n), workers=n, **own)
     assert faked.hashes(tmp_path / "1") == faked.hashes(tmp_path / "4")
     assert len(faked.hashes(tmp_path / "1")) == 9

@@ -8,6 +8,7 @@ from leakyflow.likelihood.gauss_newton import STEP, scored_modes
 from leakyflow.likelihood.laplace import climb
 from leakyflow.likelihood.scan import scan_log_likelihood, scan_scores, trace_of
 from leakyflow.likelihood.scanned import Scanned
+from leakyflow.likelihood.sweeps import cut
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.prior import Prior
@@ -54,6 +55,19 @@ def test_slopes_are_those_of_the_log_likelihood(recordings):
     np.testing.assert_allclose(np.asarray(scored.slope), expected.T, rtol=1e-4, atol=1e-4)
     assert not np.allclose(np.asarray(scored.slope)[:, 0], expected[1], rtol=1e-2)
     np.testing.assert_allclose(scored.curvature, np.swapaxes(scored.curvature, 0, 1))
+
+
+def test_samples_after_the_last_that_is_looked_at_change_nothing(recordings):
+    trace = trace_of(recordings)
+    moved = {"V_rest": INFERRED["V_rest"] + STEP * np.array([[0.0], [1.0]])}
+    neuron = Parameters(**(INFERRED | NEURON | moved))
+    with jax.enable_x64(True):
+        found = scan_scores(neuron, STEP, trace, 300)
+        shorter = scan_scores(neuron, STEP, cut(trace, np.arange(3), 301), 300)
+        longer = scan_scores(neuron, STEP, trace, 301)
+    for one, other, more in zip(found, shorter, longer, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert not np.array_equal(one, more)
 
 
 def test_curvature_is_the_spread_of_the_slope_over_recordings():

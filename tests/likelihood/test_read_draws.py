@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +86,23 @@ def test_what_is_something_else_is_refused(tmp_path):
         read_draws(tmp_path / "text.nc")
     with pytest.raises(LeakyflowError, match="must hold draws of parameters of a neuron, got mu"):
         read_draws(tmp_path / "other.nc")
+
+
+def test_files_of_one_layout_have_numbers_of_their_own(tmp_path):
+    first, second = draws(), draws()
+    second = replace(second, array=second.array + 1.0, given=GIVEN | {"t_ref": 5.0})
+    for written in (first, second, first):
+        write_draws(written, tmp_path / "cell.nc", recording="cell")
+        found = read_draws(tmp_path / "cell.nc")
+        assert found == written
+        assert found.given["t_ref"] == written.given["t_ref"]
+        np.testing.assert_array_equal(found.diagnostics["k_hat"], written.diagnostics["k_hat"])
+    assert first != second
+
+
+def test_the_same_draws_are_the_same_bytes_whatever_was_written_before(tmp_path):
+    for name in ("a.nc", "b.nc"):
+        write_draws(draws(), tmp_path / name)
+        write_draws(draws(("a", "b", "c")), tmp_path / "other.nc")
+    assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "b.nc").read_bytes()
+    assert (tmp_path / "a.nc").read_bytes() != (tmp_path / "other.nc").read_bytes()

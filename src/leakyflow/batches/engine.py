@@ -20,6 +20,14 @@ WORKER = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 
+# On a machine that others keep busy a process is slow to start, and slow to answer: that is no failure. One that dies
+# closes its connection, which is seen at once.
+PATIENT = {
+    "distributed.comm.timeouts.connect": "10 minutes",
+    "distributed.comm.timeouts.tcp": "10 minutes",
+    "distributed.scheduler.worker-ttl": None,
+}
+
 
 def make_shards(
     make: Callable[[Path, int], int],
@@ -56,6 +64,7 @@ def make_shards(
 @contextmanager
 def _client(scheduler: str | None, n: int) -> Iterator[Any]:
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise LeakyflowError(
@@ -70,6 +79,7 @@ def _client(scheduler: str | None, n: int) -> Iterator[Any]:
     silent = 50  # logging.CRITICAL: workers that come and go are no news
     environment = WORKER | {name: os.environ[name] for name in WORKER if name in os.environ}
     with (
+        dask.config.set(PATIENT),
         LocalCluster(
             n_workers=n,
             threads_per_worker=1,

@@ -26,6 +26,7 @@ from leakyflow.likelihood.normal import LOG_SQRT_2PI
 from leakyflow.likelihood.scan import Residuals, Trace, scan_residuals
 from leakyflow.likelihood.scanned import Scanned, parameters_of
 from leakyflow.likelihood.sweeps import cut
+from leakyflow.recordings.batch import room
 from leakyflow.simulator.prior import Prior
 
 __all__ = ["Found", "cell_mode", "find_mode"]
@@ -153,7 +154,7 @@ def _scores(
 
 def _parts(target: Scanned, n_points: int) -> Iterator[tuple[Trace, dict[str, Float64[np.ndarray, " sweep"]]]]:
     """As many sweeps at a time as memory takes."""
-    length, n_sweeps = int(target.lengths.max()), len(target.cell)
+    length, n_sweeps = room(int(target.lengths.max())), len(target.cell)
     size = max(1, MOST_HELD // (length * n_points))
     for first in range(0, n_sweeps, size):
         rows = np.arange(first, min(first + size, n_sweeps))

@@ -1,7 +1,6 @@
 """Modes of the posteriors of many cells of few parameters, by scoring: one scan gives slope and curvature."""
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float64, Int
 
-from leakyflow.cpu import n_cpu
+from leakyflow.cpu import shared
 from leakyflow.layout import double_precision
 from leakyflow.likelihood.laplace import LARGEST, Modes
 from leakyflow.likelihood.normal import LOG_SQRT_2PI
 from leakyflow.likelihood.scan import Scored, Trace, scan_scores
 from leakyflow.likelihood.scanned import Scanned, parameters_of
-from leakyflow.likelihood.sweeps import cut
+from leakyflow.likelihood.sweeps import cut, doubled
 from leakyflow.simulator.prior import Prior
 
 __all__ = ["scored_modes", "slopes"]
@@ -93,11 +92,10 @@ def _scored(target: Scanned, cells: Int[np.ndarray, " cell"], z: Float64[np.ndar
     n = z.shape[1]
     out = _Climb(z.copy(), -0.5 * (z**2).sum(1) - n * LOG_SQRT_2PI, -z, np.tile(np.eye(n), (len(z), 1, 1)))
     blocks = list(_blocks(len(rows)))
-    with ThreadPoolExecutor(n_cpu()) as pool:
-        found = pool.map(lambda block: _of_sweeps(target, rows[block], z[place[block]]), blocks)
-        for block, of_sweeps in zip(blocks, found, strict=True):
-            for total, values in zip(out[1:], of_sweeps, strict=True):
-                np.add.at(total, place[block], values)
+    found = shared(lambda block: _of_sweeps(target, rows[block], z[place[block]]), blocks)
+    for block, of_sweeps in zip(blocks, found, strict=True):
+        for total, values in zip(out[1:], of_sweeps, strict=True):
+            np.add.at(total, place[block], values)
     return out
 
 
@@ -116,7 +114,7 @@ def _of_sweeps(
     size = next(size for size in reversed(SIZES) if size >= len(rows) or size == SIZES[0])
     places = np.minimum(np.arange(size), len(rows) - 1)
     rows, length = rows[places], int(target.lengths[rows].max())
-    trace = cut(target.trace, rows, 1 << (length - 1).bit_length())
+    trace = cut(target.trace, rows, doubled(length))
     read_off = {name: value[rows] for name, value in target.read_off.items()}
     with double_precision():
         found = _derivatives(target.prior, z[places], trace, read_off, length - 1)

@@ -144,7 +144,7 @@ def _noises_at_rest(
         scores = np.repeat(z, n_sweeps, axis=0)
         values = {name: priors[name].from_unconstrained(scores[..., i].T) for i, name in enumerate(names)}
         own = silent.map(lambda value: value[rows] if np.ndim(value) else value)
-        of_sweeps = of_rows(own.replace(**values), trace, rows).T
+        of_sweeps = of_rows(own.replace(**values), trace, rows, silent=True).T
         return np.add.reduceat(of_sweeps, np.cumsum([0, *n_sweeps[:-1]]), axis=0) - 0.5 * (z**2).sum(-1)
 
     start = np.zeros((rest.n_cells, len(names)))

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from leakyflow.likelihood.normal import LOG_SQRT_2PI, log_ndtr
+from leakyflow.likelihood.normal import LOG_SQRT_2PI, crossed
 from leakyflow.neuron.membrane import Membrane, Spread
 from leakyflow.neuron.parameter import Values
 from leakyflow.neuron.parameters import Parameters
@@ -35,6 +35,8 @@ __all__ = ["Residuals", "Scored", "Trace", "scan_log_likelihood", "scan_residual
 ROUNDING = 1e-4
 # SDs beyond which a threshold says nothing.
 NO_MARGIN = 40.0
+# Samples of which slope and curvature are summed together.
+CHUNK = 32
 
 
 class Trace(NamedTuple):
@@ -73,14 +75,13 @@ class _Release(NamedTuple):
     """What is known of the voltage at which a spike releases the neuron, once it is seen."""
 
     root: Values  # mV^-1, of the precision of what is seen
-    log_variance: Values  # of the same
     gain: Values  # share of the deviation that is the voltage's own
     P: Values  # mV^2, of the voltage then
 
     @classmethod
     def of(cls, spread: Values, R: Values) -> "_Release":
         S = spread + R
-        return cls(jax.lax.rsqrt(S), jnp.log(S), spread / S, spread * R / S)
+        return cls(jax.lax.rsqrt(S), spread / S, spread * R / S)
 
 
 class _Filter(NamedTuple):
@@ -114,19 +115,29 @@ class _Filter(NamedTuple):
         return "R_s" in self.p or any(mechanism.threshold for mechanism in self.p.mechanisms)
 
 
-def scan_log_likelihood(p: Parameters, trace: Trace, unroll: int = 1) -> Float[Array, "..."]:
+def scan_log_likelihood(
+    p: Parameters, trace: Trace, unroll: int = 1, n_steps: Any = None, *, silent: bool = False
+) -> Float[Array, "..."]:
     """Log likelihood of each sweep; traced by JAX.
 
     Args:
         p: Of shapes that broadcast against (sweep,), such as (draw, 1).
         trace: Sweeps.
         unroll: Samples in one step of the compiled loop.
+        n_steps: Samples after the first that are looked at; may be traced, for sweeps of many lengths to share a shape,
+            and then has no reverse derivative. All by default.
+        silent: Whether the threshold is so far away that nothing is to be said of it, and there are no spikes.
 
     Returns:
         Of shape (..., sweep), in the precision of the trace.
     """
     f, (begun, _), inputs = _prepared(p, trace)
-    known, _ = jax.lax.scan(lambda known, x: (_step(f, known, *x)[0], None), begun, inputs, unroll=unroll)
+    step = _silent_step if silent else _step
+    if n_steps is None:
+        known, _ = jax.lax.scan(lambda known, x: (step(f, known, *x)[0], None), begun, inputs, unroll=unroll)
+    else:
+        inputs = tuple(map(jnp.asarray, inputs))
+        known = jax.lax.fori_loop(0, n_steps, lambda k, known: step(f, known, *(x[k] for x in inputs))[0], begun)
     return known.total
 
 
@@ -158,7 +169,8 @@ def scan_residuals(p: Parameters, trace: Trace) -> Residuals:
     """
     f, (begun, told), inputs = _prepared(p, trace)
     _, later = jax.lax.scan(lambda known, x: _step(f, known, *x), begun, inputs)
-    first = (jnp.broadcast_to(value, begun.v.shape)[None] for value in (*told, NO_MARGIN))
+    begun_with = (told.deviation, told.log_variance, NO_MARGIN)
+    first = (jnp.broadcast_to(value, begun.v.shape)[None] for value in begun_with)
     return Residuals(*(jnp.concatenate(pair) for pair in zip(first, later, strict=True)))
 
 
@@ -184,38 +196,43 @@ def scan_scores(p: Parameters, h: float, trace: Trace, n_steps: Any) -> Scored:
         Of shape (sweep,), (direction, sweep) and (direction, direction, sweep).
     """
     f, (begun, told), inputs = _prepared(p, jax.tree.map(jnp.asarray, trace))
+    inputs = _in_chunks(inputs, n_steps)
     n, shape = begun.v.shape[0] - 1, trace.y.shape[1:]
     zero = jnp.zeros((n, *shape), trace.y.dtype)
 
-    def with_sample(sums: tuple[Values, list], residuals: Residuals) -> tuple[Values, list]:
-        slope, triangle = sums
-        u, _, m = (x[0] for x in residuals)
-        du, ds, dm = ((x[1:] - x[0]) / h for x in residuals)
-        ratio = jnp.exp(-0.5 * m**2 - LOG_SQRT_2PI - log_ndtr(m))
-        slope = slope + ratio * dm - u * du - 0.5 * ds
+    def with_samples(sums: tuple[Values, Values], residuals: Residuals) -> tuple[Values, Values]:
+        slope, curvature = sums
+        u, _, m = (x[:, :1] for x in residuals)
+        du, ds, dm = ((x[:, 1:] - x[:, :1]) / h for x in residuals)
+        _, ratio = crossed(m, jnp.ones(()))
+        slope = slope + (ratio * dm - u * du - 0.5 * ds).sum(0)
         weight = jnp.sqrt(ratio * jnp.clip(ratio + m, 0.0))
+        # Without the barrier XLA would compute them anew for each entry of the curvature.
         roots = jax.lax.optimization_barrier((du + 0.5 * u * ds, jnp.sqrt(0.5) * ds, weight * dm))
-        return slope, [row + sum(x[i] * x[: i + 1] for x in roots) for i, row in enumerate(triangle)]
+        return slope, curvature + sum((x[:, :, None] * x[:, None]).sum(0) for x in roots)
 
-    def step(k: Array, carry: tuple[_State, tuple[Values, list]]) -> tuple[_State, tuple[Values, list]]:
+    def chunk(i: Array, carry: tuple[_State, tuple[Values, Values]]) -> tuple[_State, tuple[Values, Values]]:
         known, sums = carry
-        # Without the barriers XLA would compute the step anew for each entry of the curvature.
-        known, residuals = jax.lax.optimization_barrier(_step(f, known, *(x[k] for x in inputs)))
-        return known, with_sample(sums, of_all(residuals))
+        own = tuple(x[i] for x in inputs)
+        known, residuals = jax.lax.scan(lambda known, x: _step(f, known, *x), known, own)
+        return known, with_samples(sums, of_all(residuals))
 
     def of_all(residuals: Any) -> Residuals:
         """A residual that no direction moves, such as the variance under a known noise, is that of all neurons."""
-        return Residuals(*(jnp.broadcast_to(x, (n + 1, *shape)) for x in residuals))
+        return Residuals(*(jnp.broadcast_to(x, (len(x), n + 1, *shape)) for x in residuals))
 
-    sums = with_sample((zero, [zero[: i + 1] for i in range(n)]), of_all((*told, NO_MARGIN)))
-    known, (slope, triangle) = jax.lax.fori_loop(0, n_steps, step, (begun, sums))
-    return Scored(known.total[0], slope, _symmetric(triangle))
+    first = of_all(jnp.broadcast_to(x, (1, n + 1, *shape)) for x in (told.deviation, told.log_variance, NO_MARGIN))
+    sums = with_samples((zero, zero[None] * zero[:, None]), first)
+    n_chunks = -(-jnp.asarray(n_steps) // CHUNK)
+    known, (slope, curvature) = jax.lax.fori_loop(0, n_chunks, chunk, (begun, sums))
+    return Scored(known.total[0], slope, curvature)
 
 
-def _symmetric(triangle: list[Values]) -> Values:
-    """The square matrix, along the first two axes, of which these are the rows up to the diagonal."""
-    n = len(triangle)
-    return jnp.stack([jnp.stack([triangle[max(i, j)][min(i, j)] for j in range(n)]) for i in range(n)])
+def _in_chunks(inputs: tuple[Values, ...], n_steps: Any) -> tuple[Values, ...]:
+    """What steps see, of shape (chunk, step, sweep); from n_steps on, nothing."""
+    n, before = len(inputs[0]), jnp.arange(len(inputs[0]))[:, None] < n_steps
+    inputs = (*inputs[:-2], *(jnp.where(before, x, 0.0) for x in inputs[-2:]))
+    return tuple(jnp.pad(x, ((0, -n % CHUNK), (0, 0))).reshape(-1, CHUNK, *x.shape[1:]) for x in inputs)
 
 
 def _prepared(p: Parameters, trace: Trace) -> tuple["_Filter", tuple["_State", "_Told"], tuple[Values, ...]]:
@@ -252,7 +269,8 @@ def _step(
     released, told_by_release = _release(f, predicted, at)
     is_spike, is_free = spike > 0, free > 0
     before = _State._make([*(_either(is_spike, a, b) for a, b in zip(predicted[:5], seen[:5], strict=True)), None, 0.0])
-    crossing = _cross(f, before, theta, jnp.where(is_spike, 1.0, -1.0))
+    told = _Told._make(jnp.where(is_spike, a, b) for a, b in zip(told_by_release, told, strict=True))
+    crossing = _cross(f, before, theta, jnp.where(is_spike, 1.0, -1.0), told.root)
     if f.hidden or f.coloured:
         left = _left_by(crossing, before)
         seen = seen._replace(v=left.v, P=left.P, x=left.x, cross=left.cross, X=left.X)
@@ -262,13 +280,12 @@ def _step(
         return _either(is_free, free, _either(is_spike, spike, held))
 
     told_of = is_free | is_spike
-    told = _Told._make(jnp.where(is_spike, a, b) for a, b in zip(told_by_release, told, strict=True))
     residuals = Residuals(
         deviation=jnp.where(told_of, told.deviation, 0.0),
         log_variance=jnp.where(told_of, told.log_variance, 0.0),
         margin=jnp.where(told_of & ~crossing.certain, crossing.margin, NO_MARGIN),
     )
-    gained = told.log_density + crossing.log_probability
+    gained = crossing.log_scaled - 0.5 * told.deviation**2 - LOG_SQRT_2PI
     known = _State(
         v=after(seen.v, released.v, s.v),
         P=after(seen.P, released.P, s.P),
@@ -279,6 +296,17 @@ def _step(
         total=s.total + jnp.where(told_of, gained, 0.0),
     )
     return known, residuals
+
+
+def _silent_step(
+    f: _Filter, s: _State, y: Values, I: Values, electrode: Values, spiked: Values, spike: Values, free: Values
+) -> tuple[_State, None]:
+    """One sample, far below the threshold."""
+    predicted = _predict(f, s._replace(states=f.membrane.advance(s.states, s.v, spiked)), I)
+    seen, told = _observe(f, predicted, y - f.p.R_s * electrode)
+    held = predicted._replace(v=s.v, P=s.P, cross=s.cross)
+    known = (_either(free > 0, a, b) for a, b in zip(seen[:5], held[:5], strict=True))
+    return _State._make([*known, predicted.states, s.total + jnp.where(free > 0, told.log_density, 0.0)]), None
 
 
 def _predict(f: _Filter, s: _State, I: Values) -> _State:
@@ -298,19 +326,22 @@ class _Told(NamedTuple):
     """How a sample deviated from its prediction."""
 
     deviation: Values  # in SDs
-    log_variance: Values  # of the prediction, in mV^2; where it says nothing, one that makes its log density 0
+    root: Values  # mV^-1, one over the SD of the prediction; where it says nothing, one that makes its log density 0
+
+    @property
+    def log_variance(self) -> Values:
+        return -2.0 * jnp.log(self.root)
 
     @property
     def log_density(self) -> Values:
-        return -0.5 * (self.deviation**2 + self.log_variance) - LOG_SQRT_2PI
+        return jnp.log(self.root) - 0.5 * self.deviation**2 - LOG_SQRT_2PI
 
 
 def _observe(f: _Filter, s: _State, y: Values) -> tuple[_State, _Told]:
     """What is known once y is seen, and how it deviated."""
-    S = s.P + f.R
-    precision = 1.0 / S
-    e = y - s.v
-    told = _Told(e * jnp.sqrt(precision), jnp.log(S))
+    root = jax.lax.rsqrt(s.P + f.R)
+    precision, e = root * root, y - s.v
+    told = _Told(e * root, root)
     v, P = (y, jnp.zeros_like(s.P)) if not f.hidden else (s.v + s.P * precision * e, s.P * precision * f.R)
     if s.x is None:
         return s._replace(v=v, P=P), told
@@ -323,9 +354,9 @@ def _release(f: _Filter, s: _State, y: Values) -> tuple[_State, _Told]:
     zero = None if s.cross is None else jnp.zeros_like(s.cross)
     own = f.release
     if own is None:
-        return s._replace(v=y, P=f.R, cross=zero), _Told(jnp.zeros(()), jnp.asarray(-2.0 * LOG_SQRT_2PI))
+        return s._replace(v=y, P=f.R, cross=zero), _Told(jnp.zeros(()), jnp.exp(LOG_SQRT_2PI))
     e = y - f.p.V_reset
-    return s._replace(v=f.p.V_reset + own.gain * e, P=own.P, cross=zero), _Told(e * own.root, own.log_variance)
+    return s._replace(v=f.p.V_reset + own.gain * e, P=own.P, cross=zero), _Told(e * own.root, own.root)
 
 
 class _Crossing(NamedTuple):
@@ -334,26 +365,28 @@ class _Crossing(NamedTuple):
     above: Values  # 1 where it did, -1 where it did not
     margin: Values  # SDs by which the mean is on that side
     precision: Values  # mV^-1, one over that SD
-    log_probability: Values
+    ratio: Values  # mV^-1, of the density at the threshold to the probability; 0 where that is certain
+    log_scaled: Values  # of the probability, times the scale that was given
     certain: Values  # neither voltage nor threshold is noisy
 
 
-def _cross(f: _Filter, s: _State, theta: Values, above: Values) -> _Crossing:
+def _cross(f: _Filter, s: _State, theta: Values, above: Values, scale: Values) -> _Crossing:
     variance = f.p.threshold_noise**2 + s.P
     certain = variance <= 0.0
     gap = above * (s.v - theta)
     precision = jax.lax.rsqrt(jnp.where(certain, 1.0, variance))
     margin = gap * precision
     hard = jnp.where(gap > (-ROUNDING if f.rounded else 0.0), 0.0, -jnp.inf)
-    return _Crossing(above, margin, precision, jnp.where(certain, hard, log_ndtr(margin)), certain)
+    log_scaled, ratio = crossed(jnp.where(certain, NO_MARGIN, margin), scale)
+    # Of a hard threshold that an exact voltage crossed nothing is learned.
+    ratio = jnp.where(certain, 0.0, ratio * precision)
+    return _Crossing(above, margin, precision, ratio, log_scaled + jnp.where(certain, hard, 0.0), certain)
 
 
 def _left_by(crossing: _Crossing, s: _State) -> _State:
     """Moments of the voltage and the current noise on one side of the threshold (Minka 2001, equation 3.32)."""
-    above, z, precision, log_probability, certain = crossing
-    # Of a hard threshold that an exact voltage crossed nothing is learned.
-    ratio = jnp.where(certain, 0.0, jnp.exp(-0.5 * z * z - LOG_SQRT_2PI - log_probability)) * precision
-    shift, narrowing = above * ratio, ratio * (ratio + z * precision)
+    ratio = crossing.ratio
+    shift, narrowing = crossing.above * ratio, ratio * (ratio + crossing.margin * crossing.precision)
     moved = s._replace(v=s.v + s.P * shift, P=s.P - s.P**2 * narrowing)
     if s.x is None:
         return moved

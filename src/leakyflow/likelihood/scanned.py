@@ -1,7 +1,6 @@
 """Cells of any neuron, by the scan over their samples."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -9,12 +8,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Bool, Float64, Int
 
-from leakyflow.cpu import n_cpu
+from leakyflow.cpu import n_cpu, shared
 from leakyflow.layout import double_precision, layout
 from leakyflow.likelihood.instrument import guess, passive_fit
 from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
-from leakyflow.likelihood.sweeps import SIDE_BY_SIDE, cut, lengths_of, log_likelihood_of
+from leakyflow.likelihood.sweeps import SIDE_BY_SIDE, cut, doubled, lengths_of, log_likelihood_of
 from leakyflow.likelihood.target import Density, Target
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch, room
@@ -98,15 +97,18 @@ def evaluate(p: Parameters, trace: Trace) -> Float64[np.ndarray, "draw sweep"]:
     way = layout()
     size = min(max(1, SIDE_BY_SIDE // n_sweeps), max(8, -(-n_draws // n_cpu())))
     size = 1 << ((n_draws if way.wide else size) - 1).bit_length()
+    n_steps = None
+    if not way.wide:
+        length = int(lengths_of(trace).max())
+        trace, n_steps = cut(trace, np.arange(n_sweeps), doubled(length)), length - 1
 
     def block(first: int) -> Float64[np.ndarray, "draw sweep"]:
         rows = np.minimum(np.arange(first, first + size), n_draws - 1)
         own = p.map(lambda value: value[rows] if np.ndim(value) == 2 else value)
         with double_precision(wide=way.wide):
-            return np.asarray(log_likelihood_of(own, trace, unroll=way.unroll))
+            return np.asarray(log_likelihood_of(own, trace, unroll=way.unroll, n_steps=n_steps))
 
-    with ThreadPoolExecutor(n_cpu()) as pool:
-        return np.concatenate(list(pool.map(block, range(0, n_draws, size))))[:n_draws]
+    return np.concatenate(shared(block, range(0, n_draws, size)))[:n_draws]
 
 
 def parameters_of(prior: Prior, theta: Any, read_off: Mapping[str, Any]) -> Parameters:

@@ -1,27 +1,24 @@
 """The scan compiled, and many sweeps at a few points each, side by side."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import jax
 import numpy as np
 from jaxtyping import Float64, Int
 
-from leakyflow.cpu import n_cpu
+from leakyflow.cpu import n_cpu, shared
 from leakyflow.layout import double_precision
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood
 from leakyflow.neuron.parameters import Parameters
-from leakyflow.recordings.batch import room
 
-__all__ = ["SIDE_BY_SIDE", "cut", "lengths_of", "log_likelihood_of", "of_rows"]
+__all__ = ["SIDE_BY_SIDE", "cut", "doubled", "lengths_of", "log_likelihood_of", "of_rows"]
 
 # Points x sweeps that are stepped side by side: few enough to stay in cache (benchmarks/likelihood.py).
-SIDE_BY_SIDE = 1024
+SIDE_BY_SIDE = 256
 # Rows of a block: one of few numbers.
 SIZES = (64, 16, 4, 1)
 
 
 def of_rows(
-    p: Parameters, trace: Trace, which: Int[np.ndarray, " row"] | None = None
+    p: Parameters, trace: Trace, which: Int[np.ndarray, " row"] | None = None, *, silent: bool = False
 ) -> Float64[np.ndarray, "point row"]:
     """Log likelihood of each sweep at its own points.
 
@@ -29,6 +26,7 @@ def of_rows(
         p: Of shape (point, row), (row,) or ().
         trace: The longest of each block says how far it is stepped.
         which: Its rows, as many as p has; all by default.
+        silent: As in `scan_log_likelihood`.
     """
     n_points = max(np.shape(value)[0] if np.ndim(value) == 2 else 1 for value in p.values())
     which = np.arange(trace.y.shape[1]) if which is None else which
@@ -40,15 +38,14 @@ def of_rows(
 
     def block(first: int) -> tuple[Int[np.ndarray, " row"], Float64[np.ndarray, "point row"]]:
         rows = order[np.minimum(np.arange(first, first + size), n_rows - 1)]
-        own = p.map(lambda value: value[..., rows] if np.ndim(value) else value)
-        part = cut(trace, which[rows], room(int(length[rows].max())))
+        own, longest = p.map(lambda value: value[..., rows] if np.ndim(value) else value), int(length[rows].max())
+        part = cut(trace, which[rows], doubled(longest))
         with double_precision():
-            return rows, np.asarray(log_likelihood_of(own, part))
+            return rows, np.asarray(log_likelihood_of(own, part, n_steps=longest - 1, silent=silent))
 
     out = np.empty((n_points, n_rows))
-    with ThreadPoolExecutor(n_cpu()) as pool:
-        for rows, values in pool.map(block, range(0, n_rows, size)):
-            out[:, rows] = values
+    for rows, values in shared(block, range(0, n_rows, size)):
+        out[:, rows] = values
     return out
 
 
@@ -59,11 +56,17 @@ def lengths_of(trace: Trace) -> Int[np.ndarray, " sweep"]:
 
 
 def cut(trace: Trace, rows: Int[np.ndarray, " row"], n: int) -> Trace:
-    """The first n samples of some sweeps, or all that there are."""
-    return Trace._make([*(value[:n, rows] for value in trace[:-1]), trace.dt])
+    """The first n samples of some sweeps, and after their ends what says nothing."""
+    kept = [value[:n, rows] for value in trace[:-1]]
+    return Trace._make([*(np.pad(value, ((0, n - len(value)), (0, 0))) for value in kept), trace.dt])
+
+
+def doubled(n: int) -> int:
+    """The power of two that is not smaller than a length, and at least 128: room for steps of any number."""
+    return 1 << max(7, (n - 1).bit_length())
 
 
 # On one thread: XLA would share each small operation between all, and they would mostly wait for each other.
 log_likelihood_of = jax.jit(
-    scan_log_likelihood, static_argnames="unroll", compiler_options={"xla_cpu_multi_thread_eigen": False}
+    scan_log_likelihood, static_argnames=("unroll", "silent"), compiler_options={"xla_cpu_multi_thread_eigen": False}
 )

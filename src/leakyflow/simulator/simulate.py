@@ -3,7 +3,6 @@
 The equations are those of `leakyflow.neuron` (Gerstner et al. 2014, Neuronal Dynamics, chapters 1, 6 and 8).
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
-from leakyflow.cpu import n_cpu
+from leakyflow.cpu import shared
 from leakyflow.errors import LeakyflowError
 from leakyflow.layout import double_precision, layout
 from leakyflow.neuron.membrane import Membrane, Spread
@@ -117,8 +116,7 @@ def simulate_traces(
         for target, source in zip(out, traces, strict=True):
             target[start : start + keep] = np.asarray(source)[:keep]
 
-    with ThreadPoolExecutor(n_cpu()) as pool:
-        list(pool.map(run, range(0, len(I), size)))
+    shared(run, range(0, len(I), size))
     return out
 
 

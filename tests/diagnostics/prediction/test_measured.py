@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leakyflow.diagnostics.prediction.measured import measure_prediction
+from leakyflow.diagnostics.prediction.measured import _simulated, measure_prediction
 from leakyflow.likelihood.draws import Draws
 from leakyflow.recordings.cell import Cell
-from leakyflow.simulator.simulate import simulate
+from leakyflow.simulator.simulate import simulate, simulate_traces
 from leakyflow.simulator.stimuli import square
 from tests.cases import NEURON, PRIORS
 
@@ -96,3 +96,16 @@ def test_firing_rates_are_by_current(right):
 def test_scores_are_of_the_scored_sweeps_alone(right):
     spoiled = replace(right, V=tuple(V if k in right.scored else V + 50.0 for k, V in enumerate(right.V)))
     assert spoiled.eps_V == right.eps_V
+
+
+def test_a_sweep_is_simulated_as_at_its_own_length_whatever_room_it_is_given():
+    neurons = knowing().parameters()
+    for duration in (150.0, 163.4, 199.8):
+        step = square(amplitude=260.0, onset=20.0, duration=100.0, t_max=duration, dt=0.2)
+        (trains,) = _simulated(neurons, Cell([simulate(NEURON, step, seed=1)], name="cell"), seed=3)
+        arrays = neurons.map(lambda value: np.broadcast_to(np.asarray(value, float), (60,)))
+        I = np.broadcast_to(step.I, (60, len(step.I)))
+        alone = simulate_traces(arrays, I, 0.2, seed=3, index=np.arange(60)).spikes
+        for train, row in zip(trains, alone, strict=True):
+            np.testing.assert_array_equal(train, np.flatnonzero(row) * 0.2)
+        assert sum(map(len, trains)) > 60

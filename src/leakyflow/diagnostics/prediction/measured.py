@@ -19,6 +19,7 @@ from leakyflow.diagnostics.prediction.voltage import explained_variance
 from leakyflow.likelihood.draws import Draws
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.neuron.parameters import Parameters
+from leakyflow.recordings.batch import room
 from leakyflow.recordings.cell import Cell
 from leakyflow.simulator.prior import Prior
 from leakyflow.simulator.simulate import simulate_traces
@@ -238,7 +239,8 @@ def _simulated(neurons: Parameters, cell: Cell, seed: int) -> tuple[Trains, ...]
     arrays = neurons.map(lambda value: np.broadcast_to(np.asarray(value, np.float64), (n,)))
     trains = []
     for k, sweep in enumerate(cell):
-        I = np.broadcast_to(sweep.I, (n, sweep.n_samples))
+        more = room(sweep.n_samples) - sweep.n_samples  # a length that others share, for each is compiled anew
+        I = np.broadcast_to(np.pad(sweep.I, (0, more), mode="edge"), (n, sweep.n_samples + more))
         spikes = simulate_traces(arrays, I, sweep.dt, seed=seed, index=k * n + np.arange(n)).spikes
-        trains.append(tuple(np.flatnonzero(row) * sweep.dt for row in spikes))
+        trains.append(tuple(np.flatnonzero(row[: sweep.n_samples]) * sweep.dt for row in spikes))
     return tuple(trains)

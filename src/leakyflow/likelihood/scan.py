@@ -219,7 +219,8 @@ def scan_scores(p: Parameters, h: float, trace: Trace, n_steps: Any) -> Scored:
 
     def of_all(residuals: Any) -> Residuals:
         """A residual that no direction moves, such as the variance under a known noise, is that of all neurons."""
-        return Residuals(*(jnp.broadcast_to(x, (len(x), n + 1, *shape)) for x in residuals))
+        wide = (x.reshape(len(x), *(1,) * (2 + len(shape) - x.ndim), *x.shape[1:]) for x in residuals)
+        return Residuals(*(jnp.broadcast_to(x, (len(x), n + 1, *shape)) for x in wide))
 
     first = of_all(jnp.broadcast_to(x, (1, n + 1, *shape)) for x in (told.deviation, told.log_variance, NO_MARGIN))
     sums = with_samples((zero, zero[None] * zero[:, None]), first)

@@ -149,7 +149,7 @@ def _simulate_block(
 
 def _shifted(I: Float32[Array, "dataset time"], n: Int32[Array, " dataset"]) -> Float32[Array, "dataset time"]:
     """The current n samples later, or the last one."""
-    places = jnp.minimum(jnp.arange(I.shape[1]) + n[:, None], I.shape[1] - 1)
+    places = jnp.minimum(jnp.arange(I.shape[1])[None] + n[:, None], I.shape[1] - 1)
     return jnp.take_along_axis(I, places, axis=1)
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from leakyflow.cli.cells import inferred, show_inferred, show_read, write_inferred
 from leakyflow.cli.console import out, show_files
 from leakyflow.cli.options import (
+    DEFAULT_NETWORK,
     ChannelOption,
     ColumnsOption,
     CurrentOption,
@@ -31,8 +32,6 @@ from leakyflow.files import filling
 from leakyflow.recordings.window import Layout, Window
 
 __all__ = ["commands"]
-
-DEFAULT_NETWORK = "cell"  # ships with the package
 
 commands = group()
 

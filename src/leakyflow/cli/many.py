@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from leakyflow.cli.console import err, out, show_files
 from leakyflow.cli.errors import resumable
 from leakyflow.cli.options import (
+    DEFAULT_NETWORK,
     ChannelOption,
     ColumnsOption,
     ConfigOption,
@@ -62,7 +63,7 @@ def batch(
     step: StepOption = None,
     start: Annotated[float | None, typer.Option(help="Begin of the window, in ms, with the cell at rest.")] = None,
     stop: Annotated[float | None, typer.Option(help="End of the window, in ms.")] = None,
-    network: Annotated[str, typer.Option(help="Folder of a run, or a network that ships.")] = "cell",
+    network: Annotated[str, typer.Option(help="Folder of a run, or a network that ships.")] = DEFAULT_NETWORK,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws of each cell.")] = 1000,
     amortized: Annotated[bool, typer.Option("--amortized", help="Leave the network's draws uncorrected.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that a cell may take.")] = 600.0,

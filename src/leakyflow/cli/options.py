@@ -8,6 +8,7 @@ import typer
 from leakyflow.again import again
 
 __all__ = [
+    "DEFAULT_NETWORK",
     "ChannelOption",
     "ColumnsOption",
     "ConfigOption",
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 ConfigOption = Annotated[str, typer.Option("--config", "-c", help="A preset's name or a TOML file.")]
+DEFAULT_NETWORK = "cell"  # ships with the package
+
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same result.")]
 FileArgument = Annotated[Path, typer.Argument(help="ABF, NWB, Igor, a table, MATLAB and more; told apart by content.")]
 HoldOutOption = Annotated[

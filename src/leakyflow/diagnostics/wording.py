@@ -106,9 +106,9 @@ def about_resistance(draws: "Draws") -> str:
     Args:
         draws: Of one recording or cell.
     """
-    low, mean, high = np.quantile(draws.input_resistance(), (0.05, 0.5, 0.95))
+    low, middle, high = np.quantile(draws.input_resistance(), (0.05, 0.5, 0.95))
     sag = ", sag included" if "sag" in draws.names else ""
-    return f"Input resistance: {mean:.3g} MOhm (5 % to 95 %: {low:.3g} to {high:.3g}), steady{sag}."
+    return f"Input resistance: {middle:.3g} MOhm (5 % to 95 %: {low:.3g} to {high:.3g}), steady{sag}."
 
 
 def _how_drawn(row: Mapping[Any, Any]) -> str:

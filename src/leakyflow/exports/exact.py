@@ -35,7 +35,6 @@ def faded(population: Population, name: str, n: np.ndarray | int) -> np.ndarray:
 
 
 def input_resistance(population: Population) -> np.ndarray:
-    """Steady change of the voltage by a constant current, in GOhm: tau / C but for sag and dendrite."""
+    """Of each neuron, in GOhm."""
     with double_precision():
-        p = population.parameters
-        return np.asarray(Membrane.of(p, population.dt).rest(np.ones(len(population))) - p.V_rest)
+        return np.asarray(Membrane.of(population.parameters, population.dt).input_resistance((len(population),)))

@@ -194,11 +194,9 @@ class Draws(Mapping[str, np.ndarray]):
             >>> lf.Draws(("tau",), np.array([[20.0], [24.0]]), given=given, dt=0.2).input_resistance().round(3)
             array([100., 120.])
         """
-        neurons = self.parameters()
         with double_precision():
-            membrane = Membrane.of(neurons, self.dt or STEP)
-            change = membrane.rest(np.ones(self.array.shape[:-1])) - neurons.V_rest
-        return 1e3 * np.asarray(change, np.float64)
+            membrane = Membrane.of(self.parameters(), self.dt or STEP)
+            return 1e3 * np.asarray(membrane.input_resistance(self.array.shape[:-1]))
 
     def to_arviz(
         self, recording: Recording | Cell | Batch | None = None, *, predictive: Batch | None = None

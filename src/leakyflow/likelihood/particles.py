@@ -1,7 +1,6 @@
 """Sequential Monte Carlo: particles go from where they begin to the posterior of one cell, by random walks."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,7 @@ from blackjax.smc import adaptive_tempered, resampling, solver
 from blackjax.smc.tempered import TemperedSMCState
 from jaxtyping import Array
 
-from leakyflow.cpu import n_cpu
+from leakyflow.cpu import shared
 from leakyflow.layout import double_precision
 from leakyflow.likelihood.draws import import_arviz
 from leakyflow.likelihood.populations import N_POPULATIONS, Populations, Start, largest_r_hat
@@ -59,8 +58,7 @@ def tempered_populations(
             )
             return tuple(np.asarray(value) for value in found)
 
-    with ThreadPoolExecutor(n_cpu()) as pool:
-        parts = list(pool.map(population, seed.generate_state(N_POPULATIONS).tolist()))
+    parts = shared(population, seed.generate_state(N_POPULATIONS).tolist())
     z, log_ratio, acceptance = (np.stack(values) for values in zip(*parts, strict=True))
     if not np.isfinite(z).all() or not np.isfinite(log_ratio).any():
         return None

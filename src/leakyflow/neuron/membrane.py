@@ -64,6 +64,10 @@ class Membrane:
             V = V - value / slope
         return V
 
+    def input_resistance(self, shape: tuple[int, ...]) -> Values:
+        """Steady change of the voltage by a small constant current, in GOhm: tau / C, but for sag and dendrite."""
+        return self.rest(jnp.ones(shape)) - self.p.V_rest
+
     def start(self, V: Values) -> States:
         """Steady states of the mechanisms at a voltage."""
         return tuple(m.start(own, V) for m, own in zip(self.p.mechanisms, self.prepared, strict=True))

@@ -109,13 +109,11 @@ def simulating(sizes: Sizes) -> Iterator[Row]:
 
 def training(sizes: Sizes) -> Iterator[Row]:
     """A training step of `lstm` in groups, as one group, by cuDNN and by Keras' layers; one of `standard`."""
-    by_keras = patch("leakyflow.models.summary.last_state", _by_keras)
-    by_cudnn = patch("leakyflow.models.lstm.last_state", _by_cudnn)
     ways: dict[str, tuple[str, Any]] = {
-        "groups of 32": ("lstm", patch("leakyflow.layout.layout", lambda: ON_PROCESSORS)),
-        "one group": ("lstm", patch("leakyflow.layout.layout", lambda: ON_ACCELERATOR)),
-        "cuDNN": ("lstm", by_cudnn if jax.default_backend() == "gpu" else nullcontext()),
-        "layers of Keras": ("lstm", by_keras),
+        "groups of 32": ("lstm", _in_groups(32)),
+        "one group": ("lstm", _in_groups(sizes.batch_size)),
+        "cuDNN": ("lstm", _by_cudnn(sizes.batch_size)),
+        "layers of Keras": ("lstm", _in_groups(None)),
         "": ("standard", nullcontext()),
     }
     for way, (name, replaced) in ways.items():
@@ -128,11 +126,18 @@ def training(sizes: Sizes) -> Iterator[Row]:
         yield {"network": name, "way": way, "step_ms": 1e3 * seconds, "recipe_s": whole}
 
 
-def _by_keras(layers: list, patches: Any, valid: Any) -> Any:
-    return layers[1](layers[0](patches, mask=valid), mask=valid)
+def _in_groups(group: int | None) -> Any:
+    return patch("leakyflow.layout.layout", lambda: ON_PROCESSORS._replace(lstm_group=group))
 
 
-def _by_cudnn(layers: Any, patches: Any, n_patches: Any, _: int) -> Any:
+@contextmanager
+def _by_cudnn(n: int) -> Iterator[None]:
+    there = jax.default_backend() == "gpu"
+    with _in_groups(n), patch("leakyflow.models.lstm.last_state", _cudnn) if there else nullcontext():
+        yield
+
+
+def _cudnn(layers: Any, patches: Any, n_patches: Any, _: int) -> Any:
     """All steps of both layers in one launch of NVIDIA's library (Appleyard et al. 2016, arXiv:1604.01946)."""
     n_units = len(layers[0].recurrent)
     # All kernels, then all biases, of which there are two to a layer.

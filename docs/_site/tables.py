@@ -131,7 +131,15 @@ def gpu() -> str:
     work = f"likelihood of all mechanisms, {sizes['n_draws']:,} draws x {sizes['n_samples']:,} samples"
     for row in found["likelihood"]:
         rows.append([work, f"{row['precision']}, {row['unroll']} samples a step", f"{row['ms']:.0f} ms"])
-    chosen = {"processors", "one group", f"float64, {ON_ACCELERATOR.unroll} samples a step"}
+    for row in found["correcting"]:
+        took = f"{row['seconds']:.2f} s" if "seconds" in row else f"{row['ms_per_recording']:.0f} ms a recording"
+        rows.append([f"1,000 draws, {row['what']}", row["way"], took])
+    chosen = {
+        "processors",
+        "as laid out for a GPU",
+        "layers of Keras",
+        f"float64, {ON_ACCELERATOR.unroll} samples a step",
+    }
     rows = [[what, f"**{way}**" if way in chosen else way, took] for what, way, took in rows]
     return table(["what", "way", found["machine"]["device"]], rows)
 

@@ -18,7 +18,7 @@ class Layout(NamedTuple):
     neurons: int  # that the simulator steps side by side
     unroll: int  # samples in one step of a likelihood of many draws
     wide: bool  # whether all draws of a likelihood go side by side, on the default platform
-    lstm_group: int | None  # recordings that go through the LSTM together; None is the whole batch
+    lstm_group: int | None  # recordings that go through the LSTM together; where None, the layers are Keras'
 
 
 ON_PROCESSORS = Layout(exact=None, neurons=128, unroll=1, wide=False, lstm_group=32)
@@ -35,13 +35,15 @@ def layout(platform: str | None = None) -> Layout:
     |---|---|---|
     | 100,000 recordings, in blocks of 128 | 55 s | 1.7 s |
     | in blocks of 4,096, 8 samples in a step | 1.1 s | |
-    | a training step of `lstm`, in groups of 32 | 26.7 ms | |
-    | the whole batch as one group | 10.5 ms | |
+    | a training step of `lstm`, in groups of 32 | 26.8 ms | |
+    | the whole batch as one group | 10.5 to 11.5 ms | |
+    | by cuDNN | 12.9 ms | |
+    | by the layers of Keras | 9.5 to 10.3 ms | |
     | likelihood with all mechanisms, 4,096 draws x 5,000 samples | 106 ms | |
     | with 8 samples in a step | 22 ms | |
 
-    So, on a GPU, the simulator stays on the processors, as nothing is gained that anybody would notice; a batch goes
-    through the LSTM as one group; likelihoods of many draws are evaluated there, 8 samples in a step (two busy
+    So, on a GPU, the simulator stays on the processors, as nothing is gained that anybody would notice; the LSTM's
+    layers are Keras'; likelihoods of many draws are evaluated there, 8 samples in a step (two busy
     processors elsewhere took 2.4 s); and all else in double precision (modes, noises at rest, sequential Monte Carlo:
     few draws at a time, step by step) stays on the processors.
 

@@ -20,9 +20,9 @@ def last_state(layers: list[keras.layers.LSTM], patches: Tensor, valid: Tensor) 
             from leakyflow.layout import layout
             from leakyflow.models import lstm
 
-            lower, upper = (lstm.Layer(*_weights(layer)) for layer in layers)
-            group = layout().lstm_group or len(patches)
-            return lstm.last_state((lower, upper), patches, valid.sum(1, dtype="int32"), group)
+            if (group := layout().lstm_group) is not None:
+                lower, upper = (lstm.Layer(*_weights(layer)) for layer in layers)
+                return lstm.last_state((lower, upper), patches, valid.sum(1, dtype="int32"), group)
         case "torch":
             return _by_torch(layers, patches, valid.sum(1))
     return layers[1](layers[0](patches, mask=valid), mask=valid)

@@ -24,13 +24,14 @@ import pandas as pd
 import leakyflow as lf
 
 RESULTS = Path(__file__).parent / "results" / "batch.json"
+NETWORK = "lif"
 T_MAX, WORKERS = 1000.0, len(os.sched_getaffinity(0))
 
 
 def make_files(folder: Path, n: int) -> None:
     """Recordings of neurons of the prior, those that are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = lf.load_config("lif")
+    config = lf.load_config(NETWORK)
     config = replace(config, simulator=replace(config.simulator, duration=(T_MAX, T_MAX)))
     for i, recording in enumerate(lf.make_dataset(config, n, seed=5).recordings()):
         path = folder / f"{i:05d}.npz"
@@ -46,6 +47,7 @@ def measured(files: Path, n: int) -> dict[str, Any]:
         for path in sorted(files.glob("*.npz"))[:n]:
             (folder / path.name).hardlink_to(path)
         command = ["-c", "from leakyflow.cli import main; main()", "batch", str(folder), "--out", str(out)]
+        command += ["--network", NETWORK]
         begun = time.perf_counter()
         process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)

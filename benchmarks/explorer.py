@@ -177,9 +177,10 @@ def verdict(page: Any, server: Server) -> dict[str, float]:
     """One inference."""
     cpu, began = server.cpu_s(), time.perf_counter()
     page.get_by_role("button", name="Infer").click()
-    page.get_by_text("What this is worth").first.wait_for()
+    there = page.locator("ul[aria-label=Verdict]")
+    page.get_by_text("What this is worth").or_(there).first.wait_for()  # the notice may be gone before it is seen
     table = time.perf_counter() - began
-    page.locator("ul[aria-label=Verdict]").wait_for()
+    there.wait_for()
     return {"table_s": table, "wall_s": time.perf_counter() - began, "cpu_s": server.cpu_s() - cpu}
 
 

@@ -237,6 +237,18 @@ def test_real_files_are_inferred_as_by_the_posterior(simulated, tiny_run, tmp_pa
     assert Manifest.load(tmp_path / "out").network_hash
 
 
+def test_a_network_that_knows_cells_is_taken_unless_told_otherwise(tmp_path):
+    simulated = faked.folder_of(tmp_path / "simulated", "z_bad.csv")
+    step = square(amplitude=200.0, onset=50.0, duration=200.0, t_max=300.0, dt=0.5)
+    for seed in range(2):
+        save_recording(simulate(NEURON, step, seed=seed), simulated / f"cell{seed}.npz")
+    table = batch(simulated, out=tmp_path / "out", n_draws=100, correct=False, shard=0)
+    assert table["status"].tolist() == ["ok", "ok", "failed"]
+    assert Manifest.load(tmp_path / "out").network == "cell"
+    assert table["sag_tau_mean"][:2].gt(0.0).all()
+    assert table["typical"][:2].isna().all()  # nothing is said of single sweeps
+
+
 def test_a_file_gives_in_a_batch_what_the_command_infer_gives(real_recordings, tiny_run):
     posterior, file = tiny_run.posterior, real_recordings / "steps_171116sh_0018.abf"
     settings = Settings(sweeps=(0, 1, 3, 5), start=100.0, stop=400.0, n_draws=200)

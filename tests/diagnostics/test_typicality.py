@@ -312,3 +312,8 @@ def test_a_flipped_byte_is_seen(typicality, posterior, tmp_path, share):
     path.write_bytes(content)
     with pytest.raises(LeakyflowError, match="does not say what is typical"):
         Typicality.load(path, posterior)
+
+
+def test_nothing_is_said_of_a_network_that_knows_whole_cells():
+    with pytest.raises(LeakyflowError, match=r"`cell` knows whole cells\. Ask `adequacy_of`"):
+        typicality_of(load_posterior("cell"))

@@ -22,10 +22,10 @@ __all__ = ["Found", "Judge", "infer_file", "judge"]
 
 
 class Judge(NamedTuple):
-    """A network, and what is typical of it."""
+    """A network, and what is typical of it, if it knows single sweeps."""
 
     posterior: Posterior
-    typicality: Typicality
+    typicality: Typicality | None
 
 
 class Found(NamedTuple):
@@ -45,7 +45,7 @@ def judge(network: str, network_hash: str) -> Judge:
         network_hash: Of its settings and weights, so that another one in this place is not taken for it.
     """
     posterior = load_posterior(network)
-    return Judge(posterior, typicality_of(posterior))
+    return Judge(posterior, None if posterior.network.takes_cells else typicality_of(posterior))
 
 
 def infer_file(path: Path, settings: Settings, judge: Judge, *, seed: int) -> Found:

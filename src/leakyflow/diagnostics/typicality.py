@@ -87,8 +87,10 @@ class Typicality:
             seed: Of the kernel of the test of sets.
 
         Raises:
-            ValueError: If the dataset was drawn from other settings, or holds too few recordings.
+            ValueError: If the dataset was drawn from other settings, or holds too few recordings, or the network knows
+                whole cells.
         """
+        _must_know_sweeps(posterior)
         if dataset.config != posterior.network.simulator:
             raise LeakyflowError(
                 "Typicality is about the simulations that the network was trained on, but the dataset was drawn from "
@@ -235,6 +237,9 @@ def typicality_of(posterior: Posterior) -> Typicality:
     Args:
         posterior: Of a trained network.
 
+    Raises:
+        ValueError: If the network knows whole cells: typicality is of single sweeps.
+
     Example:
         >>> import leakyflow as lf
         >>> posterior, config = lf.load_posterior("standard"), lf.load_config("standard")
@@ -245,6 +250,7 @@ def typicality_of(posterior: Posterior) -> Typicality:
         >>> typicality.check(dataset.recordings()[4]).typical
         True
     """
+    _must_know_sweeps(posterior)
     path = None if posterior.folder is None else posterior.folder / TYPICALITY
     if path is not None:
         with suppress(FileNotFoundError, ValueError):  # training went on: what was typical to another network
@@ -256,6 +262,14 @@ def typicality_of(posterior: Posterior) -> Typicality:
         with suppress(OSError):  # a folder of someone else's
             typicality.save(path)
     return typicality
+
+
+def _must_know_sweeps(posterior: Posterior) -> None:
+    if posterior.network.takes_cells:
+        raise LeakyflowError(
+            f"Typicality is of single sweeps, but `{posterior.name}` knows whole cells. Ask `adequacy_of` whether it "
+            "predicts a cell, or take a network of single sweeps, such as `lif`."
+        )
 
 
 def _strata(n_spikes: Int[np.ndarray, " dataset"]) -> Int[np.ndarray, " edge"]:

@@ -29,11 +29,17 @@ def cut_recording(recording: Recording, path: Path, reading: Reading) -> Recordi
         LeakyflowError: If another sampling or refractory period is asked for, or the window cannot be.
     """
     start, stop, dt, t_ref = reading.start, reading.stop, reading.dt, reading.t_ref
-    if t_ref is not None or (dt is not None and not np.isclose(dt, recording.dt, rtol=1e-9, atol=0)):
+    if t_ref is not None:
         raise LeakyflowError(
-            f"{path.name} is a recording saved at dt={recording.dt:g} ms with its refractory period, got "
-            f"dt={dt}, t_ref={t_ref}. Leave both out, or read the original file again.",
-            argument=("dt", "t_ref"),
+            f"{path.name} is a recording saved with its refractory period, got t_ref={t_ref:g}. Leave it out, or read "
+            "the original file again.",
+            argument="t_ref",
+        )
+    if dt is not None and not np.isclose(dt, recording.dt, rtol=1e-9, atol=0):
+        raise LeakyflowError(
+            f"{path.name} is a recording saved at dt={recording.dt:g} ms, got dt={dt:g} ms, which a network asks for, "
+            f"too. Take a network of {recording.dt:g} ms, or read the original file again.",
+            argument="dt",
         )
     if start is None and stop is None:
         return recording

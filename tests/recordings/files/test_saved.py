@@ -71,8 +71,8 @@ def test_a_window_of_a_saved_recording_is_cut_on_its_samples(suffix, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"dt": 0.1}, "Leave both out"),
-        ({"t_ref": 3.0}, "Leave both out"),
+        ({"dt": 0.1}, "Take a network of 0.2 ms"),
+        ({"t_ref": 3.0}, "Leave it out"),
         ({"sweep": 1}, "from 0 to 0"),
         ({"start": 81.0}, "Pass start=83.2"),
         ({"stop": 90.0}, "at least 100 ms"),

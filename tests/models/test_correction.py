@@ -3,11 +3,14 @@ import pytest
 import scipy.stats
 
 from leakyflow.likelihood.gauss_newton import scored_modes
+from leakyflow.likelihood.importance import LARGEST_K_HAT
 from leakyflow.likelihood.log_likelihood import log_likelihood
 from leakyflow.likelihood.normal import LOG_SQRT_2PI
 from leakyflow.likelihood.populations import Populations
 from leakyflow.likelihood.prepare import prepare
+from leakyflow.likelihood.reference import ENOUGH
 from leakyflow.likelihood.scanned import Scanned
+from leakyflow.models import correction
 from leakyflow.models.correction import (
     DEFENSIVE_SHARE,
     DEFENSIVE_SPREAD,
@@ -436,6 +439,26 @@ def test_draws_near_a_posterior_that_is_a_scan_are_corrected_by_their_weights(sc
     assert row["reliable"]
     assert agree(values, scanned, ess=row["ess"])
     assert not agree(values + 0.25 * values.std(), scanned, ess=row["ess"])
+
+
+def test_a_proposal_learns_from_draws_that_are_not_far_off_without_a_search(scanned, monkeypatch):
+    monkeypatch.setattr(correction, "_searched", None)  # which would fail
+    values, row = correct(*proposed(2.0, width=0.4), prior=BOTH_NOISES)
+    assert LARGEST_K_HAT < row["k_hat"] <= correction.NEAR  # of the network's draws
+    assert (row["method"], row["reliable"]) == ("importance", True)
+    assert agree(values, scanned, ess=row["ess"])
+    assert not agree(values + 0.25 * values.std(), scanned, ess=row["ess"])
+    assert row["log_evidence"] == pytest.approx(scanned.log_evidence, abs=0.3)
+
+
+def test_where_trusted_weights_leave_few_draws_a_proposal_learns_from_them(scanned):
+    z, log_q = proposed(0.0, width=80.0)
+    (weights,) = importance_weights(prepare(silent(), BOTH_NOISES).log_joint(z) - log_q)
+    assert weights.reliable
+    assert weights.ess < ENOUGH
+    values, row = correct(z, log_q, prior=BOTH_NOISES)
+    assert row["ess"] >= ENOUGH
+    assert agree(values, scanned, ess=row["ess"])
 
 
 def test_hopeless_draws_of_a_scan_are_replaced_by_those_of_a_search(scanned):

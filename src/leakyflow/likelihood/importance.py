@@ -11,7 +11,7 @@ from leakyflow.likelihood.draws import import_arviz
 from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.target import Target
 
-__all__ = ["Weights", "adaptive_importance", "efficiency", "importance_weights", "resample"]
+__all__ = ["Weights", "adaptive_importance", "efficiency", "importance_weights", "learnt", "resample"]
 
 # Above it the weights' variance is too heavy-tailed for their mean to be trusted (Vehtari et al. 2024).
 LARGEST_K_HAT = 0.7
@@ -127,7 +127,7 @@ def adaptive_importance(
         (weights,) = importance_weights((log_joint - log_mixture)[None])
         if log_joint.max() > highest + ABOVE or (weights.reliable and weights.ess >= n_effective):
             break
-        proposals.append(_learnt(z, log_joint - log_mixture, proposals[-1]))
+        proposals.append(learnt(z, log_joint - log_mixture, proposals[-1]))
     return Sampled(z, log_joint, weights, proposals[-1])
 
 
@@ -143,8 +143,14 @@ def _log_student(proposal: Laplace, z: Float64[np.ndarray, "draw param"]) -> Flo
     return constant - np.log(np.diag(root)).sum() - (DEGREES + n) / 2.0 * np.log1p(squared / DEGREES)
 
 
-def _learnt(z: Float64[np.ndarray, "draw param"], log_ratio: Float64[np.ndarray, " draw"], old: Laplace) -> Laplace:
-    """Mean and covariance under weights that are flattened until enough draws have a say."""
+def learnt(z: Float64[np.ndarray, "draw param"], log_ratio: Float64[np.ndarray, " draw"], old: Laplace) -> Laplace:
+    """Mean and covariance under weights that are flattened until enough draws have a say.
+
+    Args:
+        z: Draws.
+        log_ratio: Log joint density less that of the proposal; -inf where a draw is impossible.
+        old: What is kept where too few are possible.
+    """
     finite = np.isfinite(log_ratio)
     if finite.sum() < 10 * z.shape[1]:
         return old

@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.cell_mode import cell_mode, find_mode
 from leakyflow.likelihood.draws import Draws
-from leakyflow.likelihood.importance import ABOVE, Sampled, adaptive_importance, resample
+from leakyflow.likelihood.importance import ABOVE, Sampled, adaptive_importance, learnt, resample
 from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.populations import LARGEST_R_HAT, N_POPULATIONS, Start, largest_r_hat
 from leakyflow.likelihood.prepare import prepare
@@ -21,7 +21,7 @@ from leakyflow.recordings.cell import Cell, as_cell
 from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["around_the_mode", "reference_posterior"]
+__all__ = ["ENOUGH", "around_draws", "around_the_mode", "reference_posterior"]
 
 # Rounds of draws from better and better modes.
 MOST_SEARCHES = 6
@@ -29,6 +29,8 @@ MOST_SEARCHES = 6
 MOST_SAMPLES = 30_000
 # Effective draws that weights must have, and how much wider than what they found the particles begin.
 MOST_EFFECTIVE, SPREAD = 1000, 2.0
+# Effective draws that are enough where a network's are corrected, of which weights leave no more.
+ENOUGH = 500
 
 
 def reference_posterior(recording: Recording | Cell, prior: Prior, *, n_draws: int = 1000, seed: int = 0) -> Draws:
@@ -108,16 +110,50 @@ def around_the_mode(
     found = find_mode(target, rng, near)
     if found is None:
         return None
-    z, _, weights, proposal = _from_the_best(target, found.modes, min(n_draws, MOST_EFFECTIVE), rng)
-    if not weights.reliable and target.lengths.sum() <= MOST_SAMPLES:
+    sampled = _from_the_best(target, found.modes, min(n_draws, MOST_EFFECTIVE if near is None else ENOUGH), rng)
+    if not sampled.weights.reliable and target.lengths.sum() <= MOST_SAMPLES:
+        proposal = sampled.proposal
         start = Start(0.9, proposal.centre, np.linalg.cholesky(SPREAD**2 * proposal.covariance))
         return _by_populations(target, start, n_draws=n_draws, seed=seed)
+    return _drawn(sampled, n_draws, rng, agreed=found.agreed)
+
+
+def around_draws(
+    target: Scanned,
+    z: Float64[np.ndarray, "own param"],
+    log_ratio: Float64[np.ndarray, " own"],
+    n_draws: int,
+    seed: np.random.SeedSequence,
+) -> tuple[Float64[np.ndarray, "draw param"], dict[str, Any]] | None:
+    """Adaptive importance sampling from what draws that lie near the posterior say of it, without a search.
+
+    Args:
+        target: Of one cell.
+        z: Prior scores of the draws.
+        log_ratio: Log joint density less that of the draws.
+        n_draws: Draws that are wanted.
+        seed: Of everything random.
+
+    Returns:
+        Prior scores and diagnostics; None where it does not settle.
+    """
+    rng, n = np.random.default_rng(seed), z.shape[1]
+    begin = learnt(z, log_ratio, Laplace(np.zeros(n), np.eye(n), np.inf))  # no draw is called a better mode
+    found = _drawn(adaptive_importance(target, [begin], n_effective=min(n_draws, ENOUGH), rng=rng), n_draws, rng)
+    return found if found[1]["reliable"] else None
+
+
+def _drawn(
+    sampled: Sampled, n_draws: int, rng: np.random.Generator, *, agreed: bool = True
+) -> tuple[Float64[np.ndarray, "draw param"], dict[str, Any]]:
+    """Draw by the weights, in streams of which each has a part of the random numbers."""
+    z, weights = sampled.z, sampled.weights
     n = -(-n_draws // N_POPULATIONS)
     parts = [slice(i, None, N_POPULATIONS) for i in range(N_POPULATIONS)]
     own = np.stack([z[part][resample(weights.weight[part], n, rng)] for part in parts])
     r_hat = largest_r_hat(own)
     row = {
-        "reliable": bool(weights.reliable and r_hat < LARGEST_R_HAT and found.agreed),
+        "reliable": bool(weights.reliable and r_hat < LARGEST_R_HAT and agreed),
         "ess": weights.ess,
         "r_hat": r_hat,
         "k_hat": weights.k_hat,

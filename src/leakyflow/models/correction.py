@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64
 from leakyflow.cpu import n_cpu
 from leakyflow.likelihood.importance import LEAST_ESS, efficiency, importance_weights, resample
 from leakyflow.likelihood.populations import Populations, Start
-from leakyflow.likelihood.reference import around_the_mode
+from leakyflow.likelihood.reference import ENOUGH, around_draws, around_the_mode
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.target import Target
 from leakyflow.models.local import score_above
@@ -23,6 +23,8 @@ OVERSAMPLING, FEWEST = 4, 1000
 DEFENSIVE_SHARE, DEFENSIVE_SPREAD = 0.2, 1.75
 # The sampler starts from the amortized draws, spread by this factor, and from the prior, half of each.
 SPREAD, SHARE = 2.0, 0.5
+# k-hat of the network's draws up to which a proposal can learn from them.
+NEAR = 1.0
 # Of amortized scores that say where the posterior may be, for the prior has nothing beyond.
 FARTHEST_SCORE = 10.0
 # Effective share of draws that are only checked, below which the network missed the posterior: they are wider than
@@ -94,13 +96,13 @@ def corrected(
     out, rows, missed = own, [], []
     for i, (weights, seed) in enumerate(zip(importance_weights(log_ratio - log_spread), seeds, strict=True)):
         row = as_amortized("") | {"k_hat": weights.k_hat, "efficiency": efficiency(log_ratio[i, :n_own])}
+        if not weights.reliable or (weights.ess < min(n_draws, ENOUGH) and isinstance(target, Scanned)):
+            missed.append(i)
         if weights.reliable:
             index = resample(weights.weight, n_draws, np.random.default_rng(seed))
             out[i] = z[i][index]
             ess = min(weights.ess, n_draws)
             row |= {"method": "importance", "reliable": True, "ess": ess, "log_evidence": weights.log_evidence}
-        else:
-            missed.append(i)
         rows.append(row)
 
     def finish(i: int) -> Populations | None:
@@ -108,7 +110,8 @@ def corrected(
 
     if isinstance(target, Scanned):
         for i in missed:
-            more, row = _searched(target.one(i), z[i][finite[i]], n_draws, seeds[i])
+            near = z[i][finite[i]], (log_ratio - log_spread)[i][finite[i]]
+            more, row = _adapted(target.one(i), *near, rows[i], n_draws, seeds[i])
             rows[i] |= row
             out[i] = out[i] if more is None else more
         return out, rows
@@ -164,6 +167,34 @@ def _weighed(
     finite = np.isfinite(z).all(-1) & np.isfinite(log_q)
     log_joint = target.log_joint(np.where(finite[..., None], z, 0.0))
     return finite, np.where(finite, log_joint - np.where(finite, log_q, 0.0), -np.inf)
+
+
+def _adapted(
+    target: Scanned,
+    z: Float64[np.ndarray, "amortized param"],
+    log_ratio: Float64[np.ndarray, " amortized"],
+    row: dict[str, Any],
+    n_draws: int,
+    seed: np.random.SeedSequence,
+) -> tuple[Float64[np.ndarray, "draw param"] | None, dict[str, Any]]:
+    """Draws by a proposal that learns from the network's; where these are too far off, by a search.
+
+    Args:
+        target: Of one cell.
+        z: The network's draws, those that are finite.
+        log_ratio: Log joint density less that of the draws.
+        row: What is known: their k-hat, and whether weights gave draws already.
+        n_draws: Corrected draws.
+        seed: Of everything random.
+
+    Returns:
+        None where the draws stay as they are; and what is to be said of them.
+    """
+    found = around_draws(target, z, log_ratio, n_draws, seed) if row["k_hat"] <= NEAR else None
+    if found is not None:
+        more = {name: found[1][name] for name in ("reliable", "r_hat", "log_evidence")}
+        return found[0], more | {"method": "importance", "ess": min(found[1]["ess"], n_draws)}
+    return (None, {}) if row["reliable"] else _searched(target, z, n_draws, seed)
 
 
 def _searched(

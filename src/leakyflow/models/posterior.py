@@ -105,7 +105,8 @@ class Posterior:
         The network's draws are corrected by the likelihood: drawn anew in proportion to likelihood x prior / density.
         Where these weights cannot be trusted (Pareto k-hat above 0.7), the posterior is found without them, which
         takes seconds to minutes: by sequential Monte Carlo from the network's draws where a regression holds the
-        likelihood, and by a search as in `reference_posterior` where it is a scan over samples.
+        likelihood, and where it is a scan over samples by a proposal that learns from draws which are not far off
+        (k-hat up to 1, or weights that leave few), else by a search as in `reference_posterior`.
 
         Args:
             recording: One, or many; thousands are worked through in bounded memory. A cell of several sweeps is

@@ -193,12 +193,16 @@ def _accuracy(
 
 
 def c2st(draws: np.ndarray, exact: np.ndarray, *, n_folds: int = 5) -> float:
-    """Cross-validated accuracy of telling draws from the exact posterior's; 0.5 is chance (Lopez-Paz & Oquab 2017)."""
+    """Cross-validated accuracy of telling draws from the exact posterior's; 0.5 is chance (Lopez-Paz & Oquab 2017).
+
+    Draws that were taken more than once are in one fold, or they would be known again.
+    """
     n = min(len(draws), len(exact), N_DRAWS)
     root = np.linalg.inv(np.linalg.cholesky(np.cov(exact.T))).T
     x = jnp.asarray((np.concatenate([draws[:n], exact[:n]]) - exact.mean(0)) @ root, jnp.float32)
     y = jnp.repeat(jnp.array([0.0, 1.0]), n)
-    fold = jax.random.permutation(jax.random.key(0), 2 * n) % n_folds
+    _, same = np.unique(np.asarray(x), axis=0, return_inverse=True)
+    fold = (jax.random.permutation(jax.random.key(0), 2 * n) % n_folds)[same.ravel()]
     train = (fold != jnp.arange(n_folds)[:, None]).astype(jnp.float32)
     right = jax.vmap(_accuracy, in_axes=(0, None, None, 0))(jax.random.split(jax.random.key(1), n_folds), x, y, train)
     return float(right.sum() / (2 * n))

@@ -511,6 +511,19 @@ def test_where_noises_are_read_off_the_networks_draws_are_checked_and_left_as_th
     assert all(row["method"] == "amortized" and row["reliable"] and row["k_hat"] < 0.7 for row in rows)
 
 
+def test_a_quarter_of_the_draws_tells_as_much_and_the_others_are_asked_where_it_does_not(read_off_target, monkeypatch):
+    z, log_q = laplace_draws(read_off_target, 0.0)
+    seeds = [stream(0, "correction", i) for i in range(2)]
+    _, few = checked(read_off_target, np.tile(z, (1, 2, 1)), np.tile(log_q, (1, 2)), seeds=seeds)
+    monkeypatch.setattr(correction, "CLEAR", 1.1)  # no share is
+    _, rows = checked(read_off_target, np.tile(z, (1, 2, 1)), np.tile(log_q, (1, 2)), seeds=seeds)
+    for one, other in zip(few, rows, strict=True):
+        assert one["efficiency"] != other["efficiency"]
+        assert one["efficiency"] == pytest.approx(other["efficiency"], rel=0.3)
+        # Of 250 draws at this efficiency the mean weight is known to about a tenth.
+        assert one["log_evidence"] == pytest.approx(other["log_evidence"], abs=0.5)
+
+
 def test_where_the_network_missed_a_search_finds_the_posterior(read_off_target):
     z, log_q = laplace_draws(read_off_target, 12.0)
     out, rows = checked(read_off_target, z, log_q, seeds=[stream(0, "correction", i) for i in range(2)])

@@ -3,7 +3,7 @@
     python benchmarks/accuracy.py data --preset standard
     python benchmarks/accuracy.py train --preset standard
     SBI_ENVIRONMENT/bin/python benchmarks/accuracy_sbi.py runs/accuracy/standard nsf     # maf, lstm
-    python benchmarks/accuracy.py reference --preset standard
+    python benchmarks/accuracy.py exact --preset standard
     python benchmarks/accuracy.py measure --preset standard
     python benchmarks/accuracy.py table
     python benchmarks/accuracy.py real --files cell.abf:12:1100:1900 other.ibw::600:1000
@@ -382,13 +382,13 @@ def table() -> None:
             cells.append(f"{corrected['seconds_per_recording']:.3f}" if corrected else "")
             cells += [f"{kl[q]:.2f}" if kl else "" for q in ("mean", "largest")]
             cells.append(f"{100 * corrected['k_hat_above_0.7']:.1f} %" if corrected else "")
+            cells.append(f"{row['nll_all']:.2f}" if "nll_all" in row else "")
             cost.append(cells)
         print(f"\n### {preset}\n")
         head = "| posterior | C2ST median | 90 % | SD / exact SD | efficiency median | 5 % | NLL above exact |"
         print(markdown(head, sharpness), end="\n\n")
-        head = (
-            "| posterior | simulations | epochs | training, CPU s | s a recording | corrected | KL | largest | k-hat |"
-        )
+        head = "| posterior | simulations | epochs | training, CPU s | s a recording | corrected | KL | largest "
+        head += "| k-hat | NLL of 2,000 |"
         print(markdown(head, cost))
 
 

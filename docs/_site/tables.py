@@ -255,6 +255,32 @@ def power() -> str:
     return table(["fault", *heads], rows)
 
 
+def faint() -> str:
+    """How often faults of a tenth of the size are seen, one by one and in sets."""
+    rows = []
+    for fault in results("typicality")["standard"]["faint"]:
+        each = [results("typicality")[name]["faint"][fault] for name in NETWORKS]
+        rows.append([fault, *(percent(part["atypical"]) for found in each for part in found.values())])
+    heads = [head for name in NETWORKS for head in (f"`{name}`", "sets of 20")]
+    return table(["fault, a tenth of it", *heads], rows)
+
+
+def real_windows() -> str:
+    """Posteriors of windows of real recordings: how far their means are from the exact one's, in its SDs."""
+    rows = []
+    for window, row in results("real_recordings").items():
+        file, sweep, start, stop = window.rsplit(":", 3)
+        away = {
+            kind: max(abs(row[kind][name][0] - mean) / sd for name, (mean, sd) in row["exact"].items())
+            for kind in ("amortized", "corrected")
+        }
+        name = f"`{file}`" + (f", sweep {sweep}" if sweep else "")
+        numbers = [*(f"{away[kind]:.2f}" for kind in away), f"{row['k_hat']:.2f}", f"{row['efficiency']:.2f}"]
+        rows.append([name, f"{start} to {stop}", str(row["spikes"]), *numbers])
+    head = ["file", "window, ms", "spikes", "network's own, SDs", "corrected, SDs", "k-hat", "efficiency"]
+    return table(head, rows)
+
+
 def recipe() -> str:
     """Losses of the literal recipe."""
     lines = (DOCS.parent / "src/leakyflow/networks/lstm/history.csv").read_text(encoding="utf-8").splitlines()[1:]
@@ -353,6 +379,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "cold": cold,
     "false alarms": false_alarms,
     "explorer": explorer,
+    "faint": faint,
     "from nothing": from_nothing,
     "gpu": gpu,
     "inference, many": lambda: printed("inference", 1),
@@ -363,6 +390,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "predictor": predictor,
     "prior predictive": prior_predictive,
     "quick": quick,
+    "real windows": real_windows,
     "recipe": recipe,
     "simulations": lambda: printed("sensitivity", 0),
     "speed beside sbi": beside_sbi,

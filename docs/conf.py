@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # what writes pages is in `_site`
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-from _site.autodoc import as_code, tidy  # noqa: E402
+from _site.autodoc import as_code, as_sentence, dashed, tidy  # noqa: E402
 from _site.links import on_site  # noqa: E402
 from _site.pages import write_pages  # noqa: E402
 
@@ -73,7 +73,9 @@ def setup(app: object) -> None:
     """Write what is generated before anything is read."""
     write_pages(HERE)
     app.connect("autodoc-skip-member", tidy)  # type: ignore[attr-defined]
-    app.connect("autodoc-process-docstring", as_code)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", as_sentence, priority=400)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", as_code, priority=600)  # type: ignore[attr-defined]
+    app.connect("doctree-read", dashed)  # type: ignore[attr-defined]
     app.connect("source-read", _lead)  # type: ignore[attr-defined]
 
 

@@ -37,7 +37,8 @@ def _row(names: str, text: str) -> list[str]:
     default = [word.removeprefix("default: ") for word in words if "x<" not in word and "x>" not in word]
     least = [word.split("x>=")[-1].split("<=x")[0] for word in words if "x>=" in word or "<=x" in word]
     shown = [f"at least {least[0]}"] if least and least[0] != "0" else []
-    return [f"`{names.replace(' range>', '>')}`", ", ".join([*filter(None, default), *shown]), meaning.strip()]
+    names = re.sub(r"<list\[(\w+)\]>", lambda found: f"<{found[1].lower()}>", names.replace(" range>", ">"))
+    return [f"`{names}`", ", ".join([*filter(None, default), *shown]), meaning.strip()]
 
 
 def _plain(text: str) -> str:

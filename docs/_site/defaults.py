@@ -79,7 +79,7 @@ def bounds() -> str:
     rows = []
     for module, reasons in BOUNDS.items():
         there = importlib.import_module(f"leakyflow.{module}")
-        rows += [[f"`{module}`", _shown(getattr(there, name)), why] for name, why in reasons.items()]
+        rows += [[f"`{module}.{name}`", _shown(getattr(there, name)), why] for name, why in reasons.items()]
     return table(["where", "value", "what, and why"], rows)
 
 

@@ -1,6 +1,7 @@
 """The page of presets: what each is for, what it believes of neurons and stimuli, and its file."""
 
 from importlib import resources
+from math import isnan
 
 import pandas as pd
 
@@ -38,4 +39,6 @@ def _frame(frame: pd.DataFrame) -> str:
 
 
 def _shown(cell: object) -> str:
-    return f"{cell:.3g}" if isinstance(cell, float) else "" if cell is None else str(cell)
+    if isinstance(cell, float):
+        return "" if isnan(cell) else f"{cell:.3g}"
+    return "" if cell is None else str(cell)

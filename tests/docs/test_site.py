@@ -51,6 +51,8 @@ def test_every_command_is_listed(site):
     commands = [command.name for group in app.registered_groups for command in group.typer_instance.registered_commands]
     assert all(f"## leakyflow {name or ''}" in page for name in commands)
     assert "| `--draws <int>` | 1000, at least 100 | Posterior draws. |" in page
+    assert "| `--sweep <int>` |" in page
+    assert "list[" not in page
 
 
 def test_every_default_has_a_reason(site, monkeypatch):
@@ -59,6 +61,25 @@ def test_every_default_has_a_reason(site, monkeypatch):
     monkeypatch.delitem(site("reasons").SETTINGS["FlowConfig"], "depth")
     with pytest.raises(LookupError, match="none for"):
         site("defaults").settings()
+
+
+def test_what_is_known_has_no_quantiles(site):
+    page = site("presets").presets()
+    assert "| `V_reset` | mV | known | -60 |  |  |  |" in page
+    assert "nan" not in page
+
+
+def test_a_colon_in_the_words_of_a_property_is_one(site):
+    """Napoleon takes what stands before it for a type."""
+    autodoc = site("autodoc")
+    lines = ["What was predicted: sweeps kept back.", "", "See :class:`Cell`."]
+    said, as_before = list(lines), list(lines)
+    autodoc.as_sentence(None, "property", "", None, None, said)
+    assert ": " not in said[0]
+    assert said[2] == lines[2]
+    autodoc.as_code(None, "property", "", None, None, said)
+    autodoc.as_sentence(None, "method", "", None, None, as_before)
+    assert said == as_before == lines
 
 
 def test_links_to_files_of_the_project_lead_to_pages(site):

@@ -14,7 +14,10 @@ from leakyflow.app.sessions import Sessions
 from leakyflow.app.shelf import Shelf
 from leakyflow.app.whatif import Wanted, simulated, under
 from leakyflow.errors import LeakyflowError
+from leakyflow.simulator.simulate import simulate
+from leakyflow.simulator.stimuli import square
 from tests.app.conftest import number
+from tests.cases import NEURON
 
 
 def silent(message, share, so_far=None):
@@ -119,6 +122,16 @@ def test_nothing_open_is_said(session):
         session.infer()
 
 
+def test_a_file_that_was_not_read_is_not_taken_for_the_one_before(session):
+    session.open(number(session, "quiet.csv"))
+    with pytest.raises(LeakyflowError):
+        session.open(number(session, "broken.abf"))
+    with pytest.raises(LeakyflowError, match=r"broken.abf could not be read, and quiet.csv is still open"):
+        session.infer()
+    session.choose(sweep=0)
+    session.infer().cancel()
+
+
 def test_a_result_holds_what_the_command_line_says(result, folder):
     import leakyflow as lf
 
@@ -195,6 +208,31 @@ def test_what_is_inferred_anew_replaces_itself_alone(session, result):
     for one in (result, result, replace(result, choice=replace(result.choice, seed=1)), result):
         session.keep(one)
     assert [kept.choice.seed for kept in session.results] == [1, 0]
+
+
+class Enough(Exception):
+    """What is asked is known."""
+
+
+@pytest.mark.parametrize(
+    ("ms", "n", "said"),
+    [
+        (300.0, 1, "Drawing from the posterior of 1 sweep"),
+        (600.0, 1, "knows single sweeps of 100 to 500 ms. The posterior of a sweep of 600 ms is searched"),
+        (300.0, 2, "The posterior of 2 sweeps together is searched"),
+    ],
+)
+def test_what_takes_long_is_said_before_it_begins(tmp_path, ms, n, said):
+    stimulus = square(amplitude=200.0, onset=50.0, duration=100.0, t_max=ms, dt=0.2)
+    V = [simulate(NEURON, stimulus, seed=seed).V for seed in range(n)]
+    np.savez(tmp_path / "cell.npz", V_mV=np.stack(V), I_pA=np.stack([stimulus.I] * n), dt_ms=0.2)
+
+    def heard(message, share, so_far=None):
+        if share >= 0.3:
+            raise Enough(message)
+
+    with pytest.raises(Enough, match=said):
+        infer(heard, tmp_path / "cell.npz", "cell.npz", Choice(whole=True, network="standard"))
 
 
 def test_an_inference_runs_in_the_worker_and_its_parameters_come_first(session):

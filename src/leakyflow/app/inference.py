@@ -73,7 +73,6 @@ def infer(progress: Progress, path: Path, file: str, choice: Choice) -> Result:
     progress(f"Loading the network {Path(choice.network).name}", 0.1)
     posterior = network(choice.network)
     cell = _cell(path, choice, posterior.dt)
-    progress(f"Drawing from the posterior of {len(cell)} sweep{'s' if len(cell) != 1 else ''}", 0.3)
     found = _judged(progress, posterior, cell, choice)
     progress("Drawing it", 0.95)
     return summarized(found, file, choice, posterior.prior)
@@ -92,6 +91,7 @@ def _judged(progress: Progress, posterior: "Posterior", cell: "Cell", choice: Ch
 
     held = [] if choice.amortized else kept_back(len(cell))
     used, _ = parted(cell, held)
+    progress(_drawing(posterior, used), 0.3)
     draws = posterior.sample(
         used[0] if len(used) == 1 else used,
         n_draws=choice.n_draws,
@@ -101,6 +101,21 @@ def _judged(progress: Progress, posterior: "Posterior", cell: "Cell", choice: Ch
     early = Early(_title(cell), choice.network, _parameters(draws.summary(), draws, posterior.prior))
     progress("Predicting the sweeps, and comparing with simulations", 0.6, early)
     return adequacy_of(posterior, cell, hold_out=held, draws=draws, seed=choice.seed)
+
+
+def _drawing(posterior: "Posterior", used: "Cell") -> str:
+    """What is going on while the posterior is found, and how long that may take."""
+    n = f"{len(used)} sweep{'s' if len(used) != 1 else ''}"
+    if posterior.network.takes_cells:
+        return f"Drawing from the posterior of {n}, and correcting the draws, which takes seconds to minutes"
+    shortest, longest = posterior.duration
+    if len(used) == 1 and shortest - 1e-6 <= used[0].duration <= longest + 1e-6:
+        return f"Drawing from the posterior of {n}"
+    what = f"{n} together" if len(used) > 1 else f"a sweep of {used[0].duration:g} ms"
+    return (
+        f"{posterior.name} knows single sweeps of {shortest:g} to {longest:g} ms. The posterior of {what} is searched "
+        "by the likelihood, which takes seconds to minutes"
+    )
 
 
 def summarized(found: "Adequacy", file: str, choice: Choice, prior: "Prior") -> Result:

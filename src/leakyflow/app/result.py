@@ -62,8 +62,8 @@ class Parameter:
         return f"{value:.{self.decimals}f}"
 
     def exactly(self, sd: float) -> str:
-        """An SD, with two digits."""
-        return f"{sd:.2g}"
+        """An SD, with two digits, and without a power of ten."""
+        return np.format_float_positional(float(f"{sd:.2g}"), trim="-")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

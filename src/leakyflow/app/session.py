@@ -170,8 +170,17 @@ class Session:
         return f"{len(found)} warning{'s' if len(found) != 1 else ''}" if found else "fine"
 
     def infer(self) -> Job:
-        """Infer the neuron of the chosen window; what this session was inferring is cancelled."""
+        """Infer the neuron of the chosen window; what this session was inferring is cancelled.
+
+        Raises:
+            LeakyflowError: If no file is open, or the one that was asked for last could not be read.
+        """
         arguments = (self._path, self.name, self.choice)
+        if self._unread is not None:
+            raise LeakyflowError(
+                f"{self.shelf.entries[self._unread[0]].name} could not be read, and {self.name} is still open. Choose "
+                f"a sweep of {self.name}, another file, or say what the file leaves open."
+            )
         return self._submit("inference", INFER, *arguments, seconds=INFERENCE_SECONDS)
 
     @property

@@ -22,6 +22,7 @@ SKY = "#56B4E9"
 WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
 MOST_POINTS = 4000  # of a curve that does not follow a zoom
+SMALL = 150  # pixels: a figure less high has room for few numbers
 SIZE = 180  # of the panel of a parameter
 LABEL, NUMBER = "14px", "12px"  # others than the defaults of either theme, which would take their place
 
@@ -40,6 +41,8 @@ def panel(y: str, *, height: int, x_range: Any = None, x: str = "") -> Any:
     plot.yaxis.axis_label, plot.xaxis.axis_label = y, x
     plot.yaxis.axis_label_text_font_style = plot.xaxis.axis_label_text_font_style = "normal"
     plot.axis.axis_label_text_font_size, plot.axis.major_label_text_font_size = LABEL, NUMBER  # in both themes
+    if height < SMALL:
+        plot.yaxis.ticker = BasicTicker(desired_num_ticks=3, num_minor_ticks=0)
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
     plot.min_border_left = 65

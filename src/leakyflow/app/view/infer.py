@@ -22,6 +22,7 @@ class InferPane:
         session: Whose.
         found: Is called with each result.
         early: Is called with what is known before.
+        given_up: Is called with the reason where nothing more will come.
         changed: Is called where the network, draws or seed are others.
         notice: Shows a text, and whether it is bad.
     """
@@ -31,10 +32,12 @@ class InferPane:
         session: Session,
         found: Callable[[Result], None],
         early: Callable[[Early], None],
+        given_up: Callable[[str], None],
         changed: Callable[[dict[str, object]], None],
         notice: Callable[[str, bool], None],
     ) -> None:
         self.session, self._found, self._early, self._notice = session, found, early, notice
+        self._given_up = given_up
         self._job: Job | None = None
         self._shown: Early | None = None
         choice = session.choice
@@ -110,6 +113,7 @@ class InferPane:
             self.session.keep(job.result)
             self._found(job.result)
         else:
+            self._given_up(job.message)
             self._notice(job.message, job.state == "failed")
 
     def _running(self, on: bool) -> None:

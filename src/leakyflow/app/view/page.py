@@ -49,7 +49,7 @@ class Explorer:
         self.traces = TracePane(self.aside)
         self.settings = SettingsPane(session, self._set, self._lay_out, lambda: self._draw(keep_view=True))
         self.results = ResultPane(session, self._say, dark=dark)
-        self.infer = InferPane(session, self._found, self.results.expect, self._set, self._say)
+        self.infer = InferPane(session, self._found, self.results.expect, self.results.give_up, self._set, self._say)
         self.files = FilesPane(
             session, dark=dark, opened=self._open, arrived=self._add, chosen=self._choose, notice=self._say
         )

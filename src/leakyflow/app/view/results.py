@@ -20,6 +20,7 @@ __all__ = ["ResultPane"]
 
 WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 ACTIVE = ".bk-header .bk-tab.bk-active { color: var(--panel-on-background-color); font-weight: bold; }"
+WORTH = "What this is worth"
 PAIRS, WHAT_IF = 2, 3  # tabs whose content is made when they are first seen
 
 
@@ -34,16 +35,24 @@ class ResultPane:
 
     def __init__(self, session: Session, notice: Callable[[str, bool], None], *, dark: bool = False) -> None:
         self.session, self._notice, self.dark = session, notice, dark
+        self._waiting: Any = None  # what says that it is not known yet what parameters are worth
         self.object = pn.Column(**WIDE)
 
     def expect(self, early: Early) -> None:
         """Show the parameters, while it is asked what they are worth."""
         title = f"<h3>{escape(early.title)}, network {escape(early.network)}</h3>"
-        waiting = text.notice("What this is worth is being worked out: the sweeps are predicted.", bad=False)
-        self.object[:] = [html(title), html(waiting), html(text.posterior(early.parameters))]
+        self._waiting = html(text.notice(f"{WORTH} is being worked out: the sweeps are predicted.", bad=False))
+        self.object[:] = [html(title), self._waiting, html(text.posterior(early.parameters))]
+
+    def give_up(self, why: str) -> None:
+        """Say that nobody will know what parameters are worth that are shown already."""
+        if self._waiting is not None:
+            self._waiting.object = text.notice(f"{WORTH} is not known. {why}", bad=True)
+            self._waiting = None
 
     def show(self, result: Result) -> None:
         """Show a result."""
+        self._waiting = None
         self.pairs = pn.Column(pn.pane.Str("Drawing …"), **WIDE)
         self.what_if = WhatIfPane(self.session, result, self._notice)
         self.seen: set[int] = set()

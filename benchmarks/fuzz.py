@@ -5,8 +5,8 @@
 
 Valid inputs of every kind (each format of recordings, configurations, data sets, networks, checkpoints, diagnostics)
 are damaged in their bytes or in their structure, and used as the package uses them. A process of its own does it, with
-an address space of 6 GiB and 20 s of processor time for each input; a twenty-fifth are also given to the command line.
-The outcomes:
+an address space of 6 GiB and 20 s of processor time for each input. A twenty-fifth are also given to the command line,
+and a fifth of what is accepted as another answer, for it gets furthest. The outcomes:
 
 refused         LeakyflowError, or an error of the system that names a file
 the same        the answer to the undamaged input
@@ -44,9 +44,9 @@ import numpy as np
 RESULTS = Path(__file__).parent / "results" / "fuzz.json"
 GIB = 2**30
 SECONDS, WALL = 20.0, 900.0  # of processor time; on the clock, which on a busy machine runs ahead
-COMMAND = 60.0  # seconds of processor time that a command may take, which also loads, compiles and draws
+COMMAND = 90.0  # seconds of processor time that commands may take, which also load, compile and draw
 ADDRESS_SPACE, RENEWED = 6 * GIB, 4 * GIB  # at which a process is ended, and at which it is begun anew
-EVERY = 25  # inputs, of which one is given to the command line
+EVERY, ACCEPTED = 25, 5  # inputs, and those with another answer, of which one is given to the command line
 ASIDE = ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect")
 GOOD = ("refused", "the same", "another")
 BAD = ("in silence", "exception", "hang", "memory", "crash", "executed", "command")
@@ -159,12 +159,15 @@ def tried(messages: Connection, base: Path, seed: int, watching: dict[str, bool]
     if found == "answer":
         sealed = kind.sealed and how.startswith("bytes of") and "," not in how
         found = "the same" if answer == right else "in silence" if sealed else "another"
-    commanded = bool(request["command"] and kind.command)
-    if commanded and kind.command and found in GOOD:
-        shutil.rmtree(folder)
-        shutil.copytree(damaged, folder, symlinks=True)
-        if wrong := on_the_command_line(kind.command(folder)):
-            found, said = "command", wrong
+    accepted = found == "another" and number % ACCEPTED == 0
+    typed = kind.commands(folder) if found in GOOD and (request["command"] or accepted) else []
+    if typed:
+        messages.send("commanded")
+        for arguments in typed:
+            shutil.rmtree(folder)
+            shutil.copytree(damaged, folder, symlinks=True)
+            if wrong := on_the_command_line(arguments):
+                found, said = "command", f"{arguments[0]}: {wrong}"
     if found in BAD:
         keep = base.parent / "failures" / f"{source.name}-{number}"
         shutil.rmtree(keep, ignore_errors=True)
@@ -172,7 +175,7 @@ def tried(messages: Connection, base: Path, seed: int, watching: dict[str, bool]
     shutil.rmtree(damaged)
     shutil.rmtree(folder, ignore_errors=True)
     reply = {"kind": name, "number": number, "how": how, "outcome": found, "said": said[:400]}
-    return reply | {"command": commanded}
+    return reply | {"command": len(typed)}
 
 
 # --- in the process that watches
@@ -199,16 +202,21 @@ class Worker:
         self.messages.send(request)
         if not self.messages.poll(600.0) or self.messages.recv() != "begun":
             raise RuntimeError(f"The undamaged input cannot be used: {request}; see {self.folder / 'log'}")
+        reply = self._reply(request, SECONDS)
+        return self._reply(request, COMMAND) if reply == "commanded" else reply
+
+    def _reply(self, request: dict[str, Any], allowed: float) -> Any:
         spent, began = self._processor_time(), time.monotonic()
-        allowed = SECONDS + COMMAND * request["command"]
         while not self.messages.poll(1.0):
             if self._processor_time() - spent > allowed or time.monotonic() - began > WALL:
                 return self._lost(request, "hang", f"{time.monotonic() - began:.0f} s")
         try:
-            return self.messages.recv() | {"seconds": round(self._processor_time() - spent, 2)}
+            reply = self.messages.recv()
         except EOFError:
             self.process.join()
             return self._lost(request, "crash", f"status {self.process.exitcode}")
+        spent = round(self._processor_time() - spent, 2)
+        return reply if reply == "commanded" else reply | {"seconds": spent}
 
     def stop(self) -> None:
         """End it, whatever it does."""

@@ -24,7 +24,7 @@ class Kind(NamedTuple):
     make: Callable[[Path], None]  # fills a folder
     names: tuple[str, ...]  # what may be damaged in it
     use: Callable[[Path], bytes]  # what is done with it; a digest of the answer
-    command: Callable[[Path], list[str]] | None = None  # the same on the command line
+    commands: Callable[[Path], list[list[str]]] = lambda folder: []  # the same on the command line
     sealed: bool = False  # whether a checksum shows each change of its bytes
     weight: int = 1  # inputs of this kind to one of a format of recordings
 
@@ -55,6 +55,11 @@ def read(path: Path) -> bytes:
     return digest(recording.V, recording.I, recording.spikes, recording.refractory, recording.dt, len(found))
 
 
+def terminal(name: str) -> Callable[[Path], list[list[str]]]:
+    """What is typed of a recording; the network is the default one."""
+    return lambda f: [["sweeps", f"{f}/{name}"], ["infer", f"{f}/{name}", "--draws", "100", "--out", f"{f}/out"]]
+
+
 def recording(kind: str) -> Kind:
     name = WRITERS[kind][0]
 
@@ -64,7 +69,7 @@ def recording(kind: str) -> Kind:
 
     names = (name, name, name.replace("ch1", "ch0"))
     sealed = name.endswith((".npz", ".gz"))
-    return Kind(make, names, lambda folder: read(folder / name), lambda f: ["sweeps", str(f / name)], sealed)
+    return Kind(make, names, lambda folder: read(folder / name), terminal(name), sealed)
 
 
 def saved(name: str) -> Kind:
@@ -75,9 +80,7 @@ def saved(name: str) -> Kind:
         V, I = sweep(DT, DURATION, spikes=(250.0,))
         save_recording(read_recording(write("csv", folder, V, I, DT)), folder / name)
 
-    return Kind(
-        make, (name,), lambda folder: read(folder / name), lambda f: ["sweeps", str(f / name)], name.endswith(".npz")
-    )
+    return Kind(make, (name,), lambda folder: read(folder / name), terminal(name), name.endswith(".npz"))
 
 
 def abf2(folder: Path) -> None:
@@ -94,7 +97,7 @@ def case(file: str, *others: str) -> Kind:
     def make(to: Path) -> None:
         shutil.copytree(folder, to, dirs_exist_ok=True)
 
-    return Kind(make, (name, *others), lambda f: read(f / name), lambda f: ["sweeps", str(f / name)])
+    return Kind(make, (name, *others), lambda f: read(f / name), terminal(name))
 
 
 # --- configurations
@@ -290,13 +293,13 @@ KINDS: dict[str, Kind] = {
     **{f"recording {kind}": recording(kind) for kind in WRITERS},
     "recording saved as npz": saved("saved.npz"),
     "recording saved as nwb": saved("saved.nwb"),
-    "recording abf2": Kind(abf2, ("cell.abf",), lambda f: read(f / "cell.abf"), lambda f: ["sweeps", f"{f}/cell.abf"]),
+    "recording abf2": Kind(abf2, ("cell.abf",), lambda f: read(f / "cell.abf"), terminal("cell.abf")),
     **{f"recording {name}": case(*files) for name, files in CASES.items()},
     "configuration": Kind(
         lambda folder: (folder / "mine.toml").write_text(TOML) and None,
         ("mine.toml",),
         configured,
-        lambda f: ["simulate", "--config", f"{f}/mine.toml", "--n", "2", "--out", f"{f}/data"],
+        lambda f: [["simulate", "--config", f"{f}/mine.toml", "--n", "2", "--out", f"{f}/data"]],
         weight=3,
     ),
     "data set": Kind(dataset, ("data",), opened, sealed=True, weight=4),
@@ -304,18 +307,11 @@ KINDS: dict[str, Kind] = {
         shipped,
         ("net", *(f"net/{name}" for name in NETS)),
         loaded,
-        lambda f: ["infer", f"{f}/cell.npz", "--network", f"{f}/net", "--draws", "100", "--out", f"{f}/out"],
+        lambda f: [["infer", f"{f}/cell.npz", "--network", f"{f}/net", "--draws", "100", "--out", f"{f}/out"]],
         sealed=True,
         weight=4,
     ),
     "typicality": Kind(shipped, ("net/typicality.npz",), typical, sealed=True, weight=2),
-    "checkpoint": Kind(
-        run, ("run/last.npz", "run/last.npz", "run/run.json", "run/config.toml"), resumed, sealed=True, weight=2
-    ),
-    "diagnostics": Kind(
-        results,
-        ("net/diagnostics", "net/diagnostics/recovery_amortized.csv", "net/diagnostics/checks.json"),
-        tables,
-        weight=2,
-    ),
+    "checkpoint": Kind(run, RUN, resumed, sealed=True, weight=2),
+    "diagnostics": Kind(results, FOUND, tables, weight=2),
 }

@@ -50,7 +50,8 @@ def reading(path: str | Path, part: str, cure: str) -> Iterator[None]:
     except LeakyflowError:
         raise
     except Exception as error:  # readers raise anything on damaged content, from zlib.error to MemoryError
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # sent to where no file reaches
+        # Numbers are of the system, but for that of being sent to where no file reaches; libraries put words there.
+        if isinstance(error, OSError) and isinstance(error.errno, int) and error.errno != errno.EINVAL:
             raise
         said = str(error).strip().splitlines()
         found = f"{type(error).__name__}: {said[0][:120]}" if said else type(error).__name__

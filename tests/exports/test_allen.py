@@ -66,7 +66,19 @@ def test_many_neurons_are_as_many_files(tmp_path):
             "threshold follows the voltage",
         ),
         ({"C": "much"}, "C cannot be read"),
-        ({"C": -1e-12}, "`tau` must be finite and > 0"),
+        ({"C": -1e-12}, "C cannot be read"),
+        ({"R_input": 0.0}, "R_input cannot be read"),
+        ({"El": float("nan")}, "El cannot be read"),
+        ({"coeffs": {"C": "much"}}, "coeffs.C cannot be read"),
+        ({"voltage_reset_method": {"name": "v_before", "params": {"a": 0.0}}}, "must say its `b`"),
+        ({"voltage_reset_method": {"name": "v_before", "params": {"a": 0.0, "b": []}}}, "params.b cannot be read"),
+        ({"threshold_dynamics_method": {"name": "spike_component", "params": {"a_spike": 1e-3}}}, "say its `b_spike`"),
+        (
+            {"threshold_dynamics_method": {"name": "spike_component", "params": {"b_spike": 0}}},
+            "b_spike cannot be read",
+        ),
+        ({"asc_tau_array": [0.1, 0.2]}, "must be of one length, got 1, 1 and 2"),
+        ({"asc_tau_array": [0.0]}, "asc_tau_array.0 cannot be read"),
     ],
 )
 def test_a_rule_that_leakyflow_has_not_is_refused(change, message, tmp_path):
@@ -74,6 +86,13 @@ def test_a_rule_that_leakyflow_has_not_is_refused(change, message, tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(LeakyflowError, match=message):
         read_glif(path)
+
+
+def test_a_neuron_whose_list_of_currents_is_empty_has_none(tmp_path):
+    _, path = export(QUIET.replace(**ON["ahp_slow"]), "allen", out=tmp_path / "neuron.json", dt=DT).files
+    none = {"asc_amp_array": [], "asc_tau_array": []}
+    path.write_text(json.dumps(json.loads(path.read_text()) | none))
+    assert sorted(read_glif(path)) == sorted(QUIET)
 
 
 def test_a_reset_to_rest_is_read(tmp_path):

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws
@@ -86,6 +87,64 @@ def test_what_is_something_else_is_refused(tmp_path):
         read_draws(tmp_path / "text.nc")
     with pytest.raises(LeakyflowError, match="must hold draws of parameters of a neuron, got mu"):
         read_draws(tmp_path / "other.nc")
+
+
+def damaged(path: Path, name: str, value: object, attribute: str = "") -> Path:
+    """A file of many recordings, in which something is another, or missing."""
+    import h5py
+
+    write_draws(draws(("a", "b", "c")), path)
+    with h5py.File(path, "r+") as file:
+        if attribute:
+            file[name].attrs[attribute] = value
+            return path
+        del file[name]
+        if isinstance(value, np.ndarray | str | float):
+            file[name] = value
+    if isinstance(value, xr.Dataset):
+        value.to_netcdf(path, mode="a", group=name, engine="h5netcdf")
+    return path
+
+
+def group(name: str, *dims: str, value: float = 1.0) -> xr.Dataset:
+    """A group of two variables over all dimensions, and one over some."""
+    sizes = {"recording": 3, "chain": 1, "draw": 40, "other": 2}
+    whole = xr.DataArray(np.ones((3, 1, 40)), dims=("recording", "chain", "draw"))
+    return xr.Dataset({"sag": whole, name: (dims, np.full([sizes[dim] for dim in dims], value))})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "attribute", "message"),
+    [
+        ("posterior", group("tau", "recording", "chain", "draw", value=np.nan), "", "`tau` must hold finite numbers"),
+        ("posterior", group("tau", "recording", "draw"), "", "`tau` must hold .* over recording, chain, draw, got"),
+        ("posterior/tau", "text", "", "`tau` must hold finite numbers"),
+        ("posterior", None, "", "must hold draws of parameters of a neuron, got none"),
+        ("posterior", np.zeros(3), "", "the posterior cannot be read"),
+        ("posterior", "fast", "dt", "`dt` must be a positive number of ms, got 'fast'"),
+        ("posterior", np.zeros(2), "dt", "`dt` must be a positive number of ms"),
+        ("sample_stats/k_hat", 0.1, "", "`k_hat` must hold a value of each recording"),
+        ("constant_data/C", "text", "", "`C` must be a number, or one of each recording"),
+        ("constant_data", group("t_ref", "recording", "other"), "", "must be a number, or one of each recording"),
+    ],
+)
+def test_draws_that_were_damaged_are_refused_with_the_part(name, value, attribute, message, tmp_path):
+    with pytest.raises(LeakyflowError, match=message):
+        read_draws(damaged(tmp_path / "cell.nc", name, value, attribute))
+
+
+def test_draws_of_such_groups_that_are_whole_are_read(tmp_path):
+    """Negative control of the ones above."""
+    found = read_draws(damaged(tmp_path / "cell.nc", "posterior", group("tau", "recording", "chain", "draw")))
+    assert found["tau"].shape == (3, 40)
+
+
+@pytest.mark.parametrize("group", ["sample_stats", "constant_data"])
+def test_a_group_that_is_there_and_cannot_be_read_is_not_taken_for_missing(group, tmp_path):
+    whole = read_draws(damaged(tmp_path / "without.nc", group, None))
+    assert (whole.diagnostics is None) is (group == "sample_stats")
+    with pytest.raises(LeakyflowError, match="cannot be read"):
+        read_draws(damaged(tmp_path / "cell.nc", group, np.zeros(3)))
 
 
 def test_files_of_one_layout_have_numbers_of_their_own(tmp_path):

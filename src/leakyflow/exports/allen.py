@@ -5,10 +5,10 @@ Teeter et al. (2018), Nature Communications 9:709. Voltages are from rest, in V;
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from leakyflow.errors import LeakyflowError
@@ -23,6 +23,7 @@ __all__ = ["allen", "read_glif"]
 AFTER_SPIKE = ("ahp_fast", "ahp_slow")
 MV, MS, PF, PA, GOHM = 1e-3, 1e-3, 1e-12, 1e-12, 1e9
 MOST = 10**6  # bytes of a file
+CURE = "Pass a GLIF model of the Allen Cell Types Database, as it was downloaded."
 
 
 def _native(population: Population) -> dict[str, Any]:
@@ -91,26 +92,52 @@ allen = Target(
 )
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="ignore"))
+STORED = ConfigDict(extra="ignore", allow_inf_nan=False)
+Positive = Annotated[float, Field(gt=0.0)]
+
+
+@dataclass(frozen=True, config=STORED)
+class _Params:
+    """Numbers of a rule, those that are read."""
+
+    a: float | None = None
+    b: float | None = None
+    r: list[float] | None = None
+    a_spike: float | None = None
+    b_spike: Positive | None = None
+    a_voltage: float | None = None
+
+
+@dataclass(frozen=True, config=STORED)
 class _Method:
     name: str
-    params: dict[str, Any] | None = None
+    params: _Params | None = None
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="ignore"))
+@dataclass(frozen=True, config=STORED)
+class _Coeffs:
+    """Factors of the numbers beside them."""
+
+    C: Positive = 1.0
+    G: Positive = 1.0
+    th_inf: float = 1.0
+    asc_amp_array: list[float] | float = 1.0
+
+
+@dataclass(frozen=True, config=STORED)
 class _File:
     """What is read of a file of the Allen Institute."""
 
     El: float
     El_reference: float
-    dt: float
-    R_input: float
-    C: float
+    dt: Positive
+    R_input: Positive
+    C: Positive
     th_inf: float
-    spike_cut_length: int
-    coeffs: dict[str, Any]
+    spike_cut_length: Annotated[int, Field(ge=0, le=MOST)]
+    coeffs: _Coeffs
     asc_amp_array: list[float]
-    asc_tau_array: list[float]
+    asc_tau_array: list[Positive]
     AScurrent_dynamics_method: _Method
     AScurrent_reset_method: _Method
     voltage_reset_method: _Method
@@ -139,16 +166,15 @@ def read_glif(path: str | Path) -> Parameters:
         >>> round(read_glif("neuron_glif.json").ahp_slow, 6)
         -20.0
     """
-    cure = "Pass a GLIF model of the Allen Cell Types Database, as it was downloaded."
-    file = load_json(Path(path), _File, most=MOST, cure=cure)
+    file = load_json(Path(path), _File, most=MOST, cure=CURE)
     coeffs, step = file.coeffs, file.dt / MS
-    C, G = file.C * coeffs.get("C", 1.0), coeffs.get("G", 1.0) / file.R_input
+    C, G = file.C * coeffs.C, coeffs.G / file.R_input
     rest = (file.El_reference + file.El) / MV
     values = {
         "tau": C / G / MS,
         "V_rest": rest,
         "C": C / PF,
-        "V_th": (file.El_reference + file.th_inf * coeffs.get("th_inf", 1.0)) / MV,
+        "V_th": (file.El_reference + file.th_inf * coeffs.th_inf) / MV,
         "V_reset": file.El_reference / MV + _reset(path, file) / MV,
         "t_ref": file.spike_cut_length * step,
     }
@@ -159,23 +185,28 @@ def read_glif(path: str | Path) -> Parameters:
 
 def _reset(path: str | Path, file: _File) -> float:
     """Voltage after a spike, in V from the reference."""
-    rule, params = file.voltage_reset_method.name, file.voltage_reset_method.params or {}
+    rule, params = file.voltage_reset_method.name, file.voltage_reset_method.params or _Params()
     if rule == "zero":
         return 0.0
-    if rule != "v_before" or params.get("a") != 0.0:
+    if rule != "v_before" or params.a != 0.0:
         raise _refused(path, "voltage_reset_method", rule, "the reset depends on the voltage before")
-    return float(params["b"])
+    return _said(path, "voltage_reset_method", "b", params.b)
 
 
 def _currents(path: str | Path, file: _File) -> dict[str, float]:
     """After-spike currents, the faster first, as they are at the spike."""
-    if file.AScurrent_dynamics_method.name == "none":
+    if file.AScurrent_dynamics_method.name == "none" or not file.asc_amp_array:
         return {}
-    r = (file.AScurrent_reset_method.params or {}).get("r", [1.0] * len(file.asc_amp_array))
+    r = (file.AScurrent_reset_method.params or _Params()).r or []
     if len(file.asc_amp_array) > len(AFTER_SPIKE) or np.any(np.asarray(r) != 1.0):
         raise _refused(path, "AScurrent_reset_method", f"r={r}", "a spike changes the currents of those before")
-    scale = np.asarray(file.coeffs.get("asc_amp_array", 1.0)) / PA
+    scale = np.asarray(file.coeffs.asc_amp_array) / PA
     tau = np.asarray(file.asc_tau_array) / MS
+    if len(tau) != len(file.asc_amp_array) or scale.shape not in ((), tau.shape):
+        raise LeakyflowError(
+            f"{path}: `asc_amp_array`, its coefficients and `asc_tau_array` must be of one length, got "
+            f"{len(file.asc_amp_array)}, {scale.size} and {len(tau)}. {CURE}"
+        )
     amplitude = np.asarray(file.asc_amp_array) * scale * np.exp(file.spike_cut_length * file.dt / MS / tau)
     names = AFTER_SPIKE if len(tau) == 2 else AFTER_SPIKE[1:]
     found: dict[str, float] = {}
@@ -187,14 +218,22 @@ def _currents(path: str | Path, file: _File) -> dict[str, float]:
 
 def _jump(path: str | Path, file: _File) -> dict[str, float]:
     """A threshold that spikes raise, as it is at the spike."""
-    rule, params = file.threshold_dynamics_method.name, file.threshold_dynamics_method.params or {}
+    rule, params = file.threshold_dynamics_method.name, file.threshold_dynamics_method.params or _Params()
     if rule == "inf":
         return {}
-    if params.get("a_voltage", 0.0) != 0.0 or rule not in ("spike_component", "three_components_exact"):
+    if params.a_voltage or rule not in ("spike_component", "three_components_exact"):
         raise _refused(path, "threshold_dynamics_method", rule, "the threshold follows the voltage")
-    tau = 1.0 / params["b_spike"] / MS
+    tau = 1.0 / _said(path, "threshold_dynamics_method", "b_spike", params.b_spike) / MS
+    jump = _said(path, "threshold_dynamics_method", "a_spike", params.a_spike) / MV
     later = (file.spike_cut_length - 1) * file.dt / MS
-    return {"threshold_jump": params["a_spike"] / MV * float(np.exp(later / tau)), "threshold_jump_tau": tau}
+    return {"threshold_jump": jump * float(np.exp(later / tau)), "threshold_jump_tau": tau}
+
+
+def _said(path: str | Path, method: str, name: str, value: float | None) -> float:
+    """A number that a rule needs."""
+    if value is None:
+        raise LeakyflowError(f"{path}: `{method}` must say its `{name}`. {CURE}")
+    return value
 
 
 def _refused(path: str | Path, method: str, rule: str, why: str) -> LeakyflowError:

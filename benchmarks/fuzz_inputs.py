@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from tests.recordings.abf2 import Out, write_abf2
 from tests.recordings.synthetic import WRITERS, sweep, write
 
@@ -279,6 +280,81 @@ def tables(folder: Path) -> bytes:
     return digest(card(folder / "net"))
 
 
+def drawn(folder: Path) -> None:
+    """Draws of neurons with all that belongs to them."""
+    from leakyflow.likelihood.draws import Draws
+    from leakyflow.likelihood.write_draws import write_draws
+
+    known = {"V_rest": -72.0, "C": 90.0, "V_th": -45.0, "threshold_noise": 0.0, "membrane_noise": 0.3}
+    known |= {"V_reset": -60.0, "reset_noise": 5.0, "t_ref": 3.0}
+    table = pd.DataFrame([{"method": "importance", "k_hat": 0.1, "note": ""}], pd.Index(["cell"], name="recording"))
+    array = np.random.default_rng(1).uniform(15.0, 25.0, (100, 1))
+    draws = Draws(("tau",), array, source="lif", diagnostics=table, given=known, dt=0.2)
+    write_draws(draws, folder / "cell.nc", recording="cell", file="cell.abf")
+
+
+def draws_of(folder: Path) -> bytes:
+    from leakyflow.likelihood.read_draws import read_draws
+
+    found = read_draws(folder / "cell.nc")
+    rows = None if found.diagnostics is None else found.diagnostics.to_dict()
+    return digest(found.names, found.array, found.source, rows, found.given, found.dt, found.parameters())
+
+
+def exported(folder: Path) -> None:
+    """A neuron in the format of the Allen Institute, with all that the format has."""
+    from tests.exports.test_round_trip import QUIET
+    from tests.neuron.cases import ON
+
+    from leakyflow.exports.export import export
+
+    export(
+        QUIET.replace(**ON["ahp_fast"], **ON["ahp_slow"], **ON["threshold_jump"]),
+        "allen",
+        out=folder / "n.json",
+        dt=0.1,
+    )
+
+
+def glif(folder: Path) -> bytes:
+    from leakyflow.exports.allen import read_glif
+
+    return digest(read_glif(folder / "n_glif.json"))
+
+
+def batched(folder: Path) -> None:
+    """A batch of two files in two shards."""
+    from leakyflow.recordings.files.saved import save_recording
+    from leakyflow.simulator.dataset import make_dataset
+
+    (folder / "cells").mkdir()
+    for i, one in enumerate(make_dataset(tiny(), 2, seed=3).recordings()):
+        save_recording(one, folder / "cells" / f"{i}.npz")
+    gathered(folder)
+
+
+def gathered(folder: Path) -> bytes:
+    """What the command does that goes on with a batch, but for workers of Dask."""
+    from leakyflow.batches.batch import begin, run
+    from leakyflow.batches.collect import collect
+    from leakyflow.batches.settings import Settings
+
+    out, settings = folder / "results", Settings(n_draws=100, correct=False)
+    manifest = begin(folder / "cells", out, network="standard", settings=settings, shard_size=1)
+    for index in range(len(manifest.shards)):
+        run(out, shard=index)
+    return digest(collect(out).to_csv())
+
+
+def summarized(folder: Path) -> bytes:
+    """What `make_summaries` does that goes on, and all that it keeps."""
+    from leakyflow.batches.summaries import make_summaries
+
+    for shard in range(2):
+        found = make_summaries(tiny(), 20, seed=1, out=folder / "kept", shard_size=10, shard=shard)
+    return digest(*(table.to_csv() for table in found.tables()))
+
+
 CASES: dict[str, tuple[str, ...]] = {
     "abf with a stimulus file": ("abf_stimulus_file_of_many_sweeps/played.abf", "step cclamp.atf"),
     "abf2 with a user list": ("abf_user_list_levels/user_list.abf",),
@@ -288,6 +364,8 @@ CASES: dict[str, tuple[str, ...]] = {
 }
 NETS = ("config.toml", "run.json", "network.weights.h5", "history.csv", "diagnostics/checks.json")
 RUN = ("run/last.npz", "run/last.npz", "run/run.json", "run/config.toml")
+ROWS = tuple(f"results/shards/0000{i}/rows.json" for i in range(2))
+KEPT = tuple(f"kept/shards/0000{i}/summaries.parquet" for i in range(2))
 FOUND = ("net/diagnostics", "net/diagnostics/recovery_amortized.csv", "net/diagnostics/checks.json")
 KINDS: dict[str, Kind] = {
     **{f"recording {kind}": recording(kind) for kind in WRITERS},
@@ -314,4 +392,16 @@ KINDS: dict[str, Kind] = {
     "typicality": Kind(shipped, ("net/typicality.npz",), typical, sealed=True, weight=2),
     "checkpoint": Kind(run, RUN, resumed, sealed=True, weight=2),
     "diagnostics": Kind(results, FOUND, tables, weight=2),
+    "draws": Kind(
+        drawn,
+        ("cell.nc",),
+        draws_of,
+        lambda f: [["export", f"{f}/cell.nc", "--to", "brian2", "--n", "3", "--out", f"{f}/out/cells.json"]],
+        weight=2,
+    ),
+    "batch": Kind(batched, ("results", "results/manifest.json", *ROWS), gathered, weight=2),
+    "summaries": Kind(
+        lambda folder: summarized(folder) and None, ("kept", "kept/manifest.json", *KEPT), summarized, weight=2
+    ),
+    "neuron of the Allen Institute": Kind(exported, ("n_glif.json",), glif),
 }

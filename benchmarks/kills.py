@@ -361,14 +361,17 @@ class Place:
         train(config, dataset, out=new / NET)
         diagnose(new / NET, new / FOUND)
         quick = load_config("quick")
-        quick = replace(quick, simulator=replace(quick.simulator, duration=(300.0, 300.0)))
-        recordings = make_dataset(quick, 8, seed=3).recordings()
-        save_recording(recordings[5], new / CELL)
-        (new / CELLS).mkdir()
-        for i in range(3):
-            save_recording(recordings[i], new / CELLS / f"{i}.npz")
+        for folder, dt in ((new, 0.5), (new / "finer", 0.2)):  # of the default network, and of `standard`
+            simulator = replace(quick.simulator, dt=dt, duration=(300.0, 300.0))
+            recordings = make_dataset(replace(quick, simulator=simulator), 8, seed=3).recordings()
+            folder.mkdir(exist_ok=True)
+            save_recording(recordings[5], folder / CELL)
+            (folder / CELLS).mkdir()
+            for i in range(3):
+                save_recording(recordings[i], folder / CELLS / f"{i}.npz")
         (new / CELLS / "bad.csv").write_text("nothing")
-        assert run_here(new, [*INFER[:-1], "--network", "standard", "--out", "."]) in (0, 1)
+        draws = ["infer", f"finer/{CELL}", "--network", "standard", "--draws", "100", "--out", "."]
+        assert run_here(new, draws) in (0, 1)
         new.rename(self.inputs)
 
     def fresh(self, command: Command) -> Path:

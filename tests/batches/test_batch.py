@@ -1,4 +1,4 @@
-import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +13,7 @@ from leakyflow.batches.batch import batch, begin, recordings_in, run
 from leakyflow.batches.collect import collect
 from leakyflow.batches.manifest import Manifest
 from leakyflow.batches.one import Judge, infer_file
+from leakyflow.batches.rows import read_rows
 from leakyflow.batches.settings import Settings
 from leakyflow.batches.shard import is_done, place
 from leakyflow.cli.cells import inferred
@@ -160,8 +161,43 @@ def test_a_file_that_kills_its_process_twice_is_blamed(tmp_path):
     begin(folder, out, network="standard", settings=Settings(n_draws=100), shard_size=3)
     assert [process(out, 0) for _ in range(2)] == [-9, -9]
     run(out)
-    rows = json.loads((place(out, 0) / "rows.json").read_text())
+    rows = read_rows(place(out, 0))
     assert [row["status"] for row in rows] == ["ok", "died", "ok"]
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace("0.9", "0.8", 1),
+        lambda text: "[]",
+        lambda text: "[" * 100_000,
+        lambda text: text.replace('"kind"', '"king"', 1),
+    ],
+    ids=["half", "digit", "list", "nested", "name"],
+)
+def test_rows_that_were_changed_are_refused_and_made_again_once_they_are_deleted(damage, folder, tmp_path):
+    out = tmp_path / "out"
+    whole = of(folder, out)
+    path = place(out, 0) / "rows.json"
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(LeakyflowError, match=rf"Delete {path.parent}, and give the same command again"):
+        of(folder, out)
+    shutil.rmtree(path.parent)
+    pd.testing.assert_frame_equal(of(folder, out), whole)
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("marks", ["", "[]", '{"0": ', '{"a": 1}', '{"0": "often"}'])
+def test_marks_that_were_damaged_are_refused(marks, folder, tmp_path):
+    out = tmp_path / "out"
+    begin(folder, out, network="standard", settings=Settings(n_draws=100), shard_size=3)
+    path = place(out, 0).with_suffix(".at")
+    path.parent.mkdir()
+    path.write_text(marks)
+    with pytest.raises(LeakyflowError, match="Delete it, and give the same command again"):
+        run(out)
 
 
 @pytest.mark.usefixtures("fake")

@@ -1,3 +1,4 @@
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,3 +139,39 @@ def test_one_worker_and_two_give_the_same_bits(tmp_path):
         make_summaries(CONFIG, N, seed=1, out=tmp_path / str(n), shard_size=SIZE, workers=n)
     assert hashes(tmp_path / "1") == hashes(tmp_path / "2")
     assert place(tmp_path / "2", 3).is_dir()
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"PAR1" * 9])
+def test_a_table_that_was_damaged_is_refused_and_says_which_shard_to_make_again(damage, kept, tmp_path):
+    found = open_summaries(shutil.copytree(kept.folder, tmp_path / "kept"))
+    path = place(found.folder, 1) / module.SUMMARIES
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(LeakyflowError, match=rf"Delete {path.parent}, and make the shard again"):
+        found.table(1)
+    assert len(found.table(0)) == SIZE
+
+
+def test_the_table_of_another_shard_or_of_other_columns_is_refused(kept, tmp_path):
+    found = open_summaries(shutil.copytree(kept.folder, tmp_path / "kept"))
+    first, second = (place(found.folder, shard) / module.SUMMARIES for shard in (0, 1))
+    shutil.copyfile(first, second)
+    with pytest.raises(LeakyflowError, match="must hold summaries of recordings 6 to 11"):
+        found.table(1)
+    found.table(0).drop(columns="tau").to_parquet(first)
+    with pytest.raises(LeakyflowError, match="must hold summaries of recordings 0 to 5"):
+        found.table(0)
+
+
+def test_each_number_that_changed_on_the_disk_is_seen(kept, tmp_path):
+    """By the checksum of its page; a copy without one is read as if nothing had happened."""
+    found = open_summaries(shutil.copytree(kept.folder, tmp_path / "kept"))
+    path = place(found.folder, 0) / module.SUMMARIES
+    table = found.table(0)
+    middle = int(table["tau"].argsort()[SIZE // 2])  # the least and the greatest stand in the header, too
+    table.to_parquet(path, index=False, write_page_checksum=True, compression=None, use_dictionary=False)
+    data = path.read_bytes()
+    at = data.index(table["tau"].to_numpy()[middle].tobytes())
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    assert pd.read_parquet(path)["tau"][middle] != table["tau"][middle]
+    with pytest.raises(LeakyflowError, match="its table cannot be read"):
+        found.table(0)

@@ -341,3 +341,18 @@ def test_results_of_a_file_of_the_same_name_are_not_replaced(cell, tiny_run, tmp
     # The same file again is welcome.
     assert leakyflow_("infer", cell, *given, "--seed", 1).exit_code == 0
     assert Path("found/cell.nc").read_bytes() != kept
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n" + bytes(90), "other"], ids=["empty", "torn", "other"])
+def test_a_result_that_cannot_be_read_is_not_replaced_but_named(content, cell, tiny_run):
+    import h5py
+
+    Path("found").mkdir()
+    if isinstance(content, bytes):
+        Path("found/cell.nc").write_bytes(content)
+    else:
+        h5py.File("found/cell.nc", "w").close()
+    result = leakyflow_("infer", cell, "--network", tiny_run.folder, "--out", "found")
+    assert is_one_screen(result), said(result)
+    assert "cell.nc: what it would replace cannot be read" in said(result)
+    assert "not foreseen" not in said(result)

@@ -1,6 +1,5 @@
 """One table and one page of a batch, from its shards."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,8 @@ import pandas as pd
 
 from leakyflow.batches.index import page
 from leakyflow.batches.manifest import Manifest
-from leakyflow.batches.shard import ROWS, is_done, place
+from leakyflow.batches.rows import read_rows
+from leakyflow.batches.shard import is_done, place
 from leakyflow.files import replacing
 
 __all__ = ["CSV", "INDEX", "PARQUET", "collect", "rows_of"]
@@ -37,6 +37,6 @@ def collect(out: Path) -> pd.DataFrame:
 def rows_of(out: Path, index: int) -> list[dict[str, Any]]:
     """Rows of a shard that is done, with paths below the folder of the batch."""
     folder = place(out, index)
-    rows = json.loads((folder / ROWS).read_text())
+    rows = read_rows(folder)
     below = folder.relative_to(out).as_posix()
     return [row | {name: f"{below}/{row[name]}" for name in ("draws", "picture") if name in row} for row in rows]

@@ -11,15 +11,18 @@ import numpy as np
 from leakyflow.batches.limit import Late, limited
 from leakyflow.batches.manifest import Manifest, fingerprint, network_hash
 from leakyflow.batches.one import Found, Judge, infer_file, judge
+from leakyflow.batches.rows import ROWS, write_rows
 from leakyflow.errors import LeakyflowError
 from leakyflow.files import creating, replacing, sweep
 from leakyflow.likelihood.write_draws import write_draws
+from leakyflow.schema import load_json
 from leakyflow.seeds import stream
 
-__all__ = ["ROWS", "SHARDS", "is_done", "make_shard", "place"]
+__all__ = ["SHARDS", "is_done", "make_shard", "place"]
 
-SHARDS, ROWS = "shards", "rows.json"
+SHARDS = "shards"
 DEATHS = 2  # of a process at the same file, after which the file is blamed
+MOST_MARKS = 2**20  # bytes
 
 
 def place(out: Path, index: int) -> Path:
@@ -57,7 +60,7 @@ def make_shard(out: Path, index: int) -> int:
     try:
         with creating(folder) as scratch:
             rows = [_row(manifest, number, known, scratch, marks) for number in numbers]
-            (scratch / ROWS).write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n")
+            write_rows(rows, scratch)
             marks.clear()  # before the shard has its name: nobody comes back to one that is done
     except OSError:
         if not is_done(out, index):  # another worker may have been faster
@@ -113,8 +116,8 @@ class _Marks:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        found = json.loads(path.read_text()) if path.is_file() else {}
-        self._deaths = {int(number): n for number, n in found.items()}
+        cure = "Delete it, and give the same command again."
+        self._deaths = load_json(path, dict[int, int], most=MOST_MARKS, cure=cure) if path.is_file() else {}
 
     def died_at(self, number: int) -> int:
         return self._deaths.get(number, 0)

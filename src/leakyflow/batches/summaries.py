@@ -19,6 +19,7 @@ from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.cell import Cell
 from leakyflow.recordings.recording import Recording
+from leakyflow.schema import reading
 from leakyflow.simulator.dataset import HasSimulator
 from leakyflow.simulator.rows import as_batch, draw_parameters, simulate_rows
 from leakyflow.simulator.store import TRACES, Header
@@ -61,9 +62,24 @@ class Summaries:
         Returns:
             Columns `number` (of the recording or cell), each parameter, `n_samples`, `stimulus` (place of its prior or
             protocol), and each of the `STATISTICS`, in single precision.
+
+        Raises:
+            FileNotFoundError: If the shard is not made yet.
+            LeakyflowError: If there is no such shard, or its table is not what was written.
         """
-        self.plan.shards.numbers(shard)
-        return pd.read_parquet(place(self.folder, shard) / SUMMARIES)
+        numbers, path = self.plan.shards.numbers(shard), place(self.folder, shard) / SUMMARIES
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not made yet. Make it by make_summaries(..., shard={shard}).")
+        cure = f"Delete {path.parent}, and make the shard again."
+        with reading(path, "its table", cure):
+            table = pd.read_parquet(path, page_checksum_verification=True)
+        wanted = ["number", *self.plan.header(shard).parameters, "n_samples", "stimulus", *STATISTICS]
+        if list(table.columns) != wanted or not np.array_equal(table["number"].unique(), numbers):
+            raise LeakyflowError(
+                f"{path} must hold summaries of recordings {numbers.start} to {numbers.stop - 1}, got other rows or "
+                f"columns. {cure}"
+            )
+        return table
 
     def tables(self) -> Iterator[pd.DataFrame]:
         """Go through all shards in bounded memory."""
@@ -172,7 +188,9 @@ def make_shard(out: Path, index: int) -> int:
     sweep(folder)
     try:
         with creating(folder) as scratch:
-            _table(plan.header(index), numbers.start).to_parquet(scratch / SUMMARIES, index=False)
+            _table(plan.header(index), numbers.start).to_parquet(
+                scratch / SUMMARIES, index=False, write_page_checksum=True
+            )
     except OSError:
         if not is_made(out, index):  # another worker may have been faster
             raise

@@ -30,6 +30,7 @@ from leakyflow.cli.window import read_asked, said_hold_out
 from leakyflow.errors import LeakyflowError
 from leakyflow.files import filling
 from leakyflow.recordings.window import Layout, Window
+from leakyflow.schema import reading
 
 __all__ = ["commands"]
 
@@ -144,14 +145,14 @@ def refuse_others(folder: Path, names: Sequence[str], file: Path) -> None:
     """Refuse to replace results of another file of the same name.
 
     Raises:
-        LeakyflowError: If there are any.
+        LeakyflowError: If there are any, or it cannot be told.
     """
     import h5py
 
     for path in (folder / f"{name}.nc" for name in names):
         if not path.is_file():
             continue
-        with h5py.File(path) as results:
-            other = results["posterior"].attrs.get("file", "an unknown file")
+        with reading(path, "what it would replace", "Delete it, or choose another folder."), h5py.File(path) as results:
+            other = str(results["posterior"].attrs.get("file", "an unknown file"))
         if other != str(file.resolve()):
             raise LeakyflowError(f"{path} holds the posterior of {other}. Choose another folder.", argument="folder")

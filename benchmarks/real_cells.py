@@ -4,13 +4,14 @@
     python benchmarks/real_cells.py --cells DRN157 C060109A1
     python benchmarks/real_cells.py --single
     python benchmarks/real_cells.py --onset
+    python benchmarks/real_cells.py --noise
     python benchmarks/real_cells.py --table
 
 For each cell of shared/recordings: inference on 60 s of noise, scores on frozen noise (Md* at 4 and 8 ms, explained
 variance); else inference on two thirds of the sweeps, scores on every third. Results go to
 benchmarks/results/real_cells.json after each model; interrupted, the same command continues. `--single` asks whether
 single sweeps of 171116sh, from -100 pA to 150 pA above rheobase, agree on tau, C and the resistance. `--onset` fits an
-exponential to the first rise of V in C060109A1.
+exponential to the first rise of V in C060109A1; `--noise` asks whether the noises of the neurons that were found limit Md*.
 """
 
 import argparse
@@ -98,10 +99,14 @@ def main() -> None:
     parser.add_argument("--cells", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--single", action="store_true", help="fit single sweeps of one cell")
     parser.add_argument("--onset", action="store_true", help="fit an exponential to the onset of one cell")
+    parser.add_argument("--noise", action="store_true", help="print Md* with less noise")
     parser.add_argument("--table", action="store_true", help="print the results as docs/real_cells.md has them")
     arguments = parser.parse_args()
     if arguments.table:
         print(table(finished()))
+        return
+    if arguments.noise:
+        quieter()
         return
     if arguments.single:
         keep(SINGLE, {"rungs": single()})
@@ -138,6 +143,16 @@ def single() -> dict:
     return found
 
 
+def quieter(rung: str = "coupled threshold") -> None:
+    """Print Md* under frozen noise of the neurons found, with a tenth of the membrane's or half of the threshold's noise."""
+    for name in ("DRN157", "DRN158", "DRN160", "DRN165"):
+        case, neuron = CASES[name](), finished()[name][rung]["neuron"]
+        for key, factor in (("membrane_noise", 1.0), ("membrane_noise", 0.1), ("threshold_noise", 0.5)):
+            p = lf.Parameters(**neuron | {key: factor * neuron[key]}).map(lambda value: np.full(N_REPEATS, value))
+            spikes = lf.simulate(p, lf.from_array(current(case.test), dt=case.test.dt), seed=1).spikes
+            print(name, key, factor, frozen(case, spikes), flush=True)
+
+
 def onset(sweep: lf.Recording) -> dict:
     """Tau (ms) and C (pF) of the exponential that V follows from the onset of a step to just before its first spike."""
     begin = int(np.flatnonzero(np.abs(np.diff(sweep.I)) > 20.0)[0]) + 1
@@ -166,7 +181,8 @@ def table(results: dict) -> str:
         train, test = found["train"], found["test"]
         lines += [
             f"### {name}\n",
-            f"{train['sweeps']} sweeps of {train['seconds']:.0f} s in all with {train['spikes']} spikes; kept back "
+            f"{train['sweeps']} sweep{'s'[: train['sweeps'] > 1]} of {train['seconds']:.0f} s in all with "
+            f"{train['spikes']} spikes; kept back "
             f"{test['sweeps']} with {test['spikes']}; dt {found['dt']:g} ms.\n",
             "| neuron | log evidence | held out, nats | eps_V | spikes | tau, ms | C, pF | R_s, MOhm |",
             "|---|---|---|---|---|---|---|---|",

@@ -21,8 +21,9 @@ LEAST_ESS = 100.0
 LEAST_POSSIBLE = 0.05
 # Proposals: Student's t of so many degrees of freedom, wider than the normal approximation by this factor.
 DEGREES, WIDER = 5.0, 1.2
-# Draws of a round, and most rounds; a proposal that has not learnt by then will not.
-N_ROUND, MOST_ROUNDS = 2000, 8
+# Draws of a round, most rounds where the weights may be used, and where they may not; a proposal that has not learnt by
+# then will not.
+N_ROUND, MOST_ROUNDS, LAST_ROUND = 2000, 8, 16
 # Of log density: by so much a draw may lie above a mode that a search came near enough to.
 ABOVE = 2.0
 
@@ -120,12 +121,13 @@ def adaptive_importance(
     """
     highest = max(one.log_density for one in begin)
     proposals, z, log_joint = list(begin), np.zeros((0, len(begin[0].centre))), np.zeros(0)
-    for i in range(MOST_ROUNDS):
+    for i in range(LAST_ROUND):
         own = np.concatenate([_student(one, N_ROUND, rng) for one in (proposals if i == 0 else proposals[-1:])])
         z, log_joint = np.concatenate([z, own]), np.concatenate([log_joint, target.log_joint(own[None])[0]])
         log_mixture = special.logsumexp([_log_student(p, z) for p in proposals], axis=0) - np.log(len(proposals))
         (weights,) = importance_weights((log_joint - log_mixture)[None])
-        if log_joint.max() > highest + ABOVE or (weights.reliable and weights.ess >= n_effective):
+        enough = weights.ess >= n_effective or i + 1 >= MOST_ROUNDS
+        if log_joint.max() > highest + ABOVE or (weights.reliable and enough):
             break
         proposals.append(learnt(z, log_joint - log_mixture, proposals[-1]))
     return Sampled(z, log_joint, weights, proposals[-1])

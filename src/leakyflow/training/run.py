@@ -70,7 +70,7 @@ def load_posterior(source: str | Path) -> Posterior:
     """Load a trained network.
 
     Args:
-        source: Folder of a training run, or the name of a network that ships: "lif", "standard" or "lstm".
+        source: Folder of a training run, or the name of a network that ships: "cell", "lif", "standard" or "lstm".
 
     Returns:
         The posterior by the run's best network, be the run finished or not.

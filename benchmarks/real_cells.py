@@ -11,7 +11,8 @@ For each cell of shared/recordings: inference on 60 s of noise, scores on frozen
 variance); else inference on two thirds of the sweeps, scores on every third. Results go to
 benchmarks/results/real_cells.json after each model; interrupted, the same command continues. `--single` asks whether
 single sweeps of 171116sh, from -100 pA to 150 pA above rheobase, agree on tau, C and the resistance. `--onset` fits an
-exponential to the first rise of V in C060109A1; `--noise` asks whether the noises of the neurons that were found limit Md*.
+exponential to the first rise of V in C060109A1; `--noise` asks whether the
+noises of the neurons that were found limit Md*.
 """
 
 import argparse
@@ -144,7 +145,7 @@ def single() -> dict:
 
 
 def quieter(rung: str = "coupled threshold") -> None:
-    """Print Md* under frozen noise of the neurons found, with a tenth of the membrane's or half of the threshold's noise."""
+    """Print Md* of the neurons found, with a tenth of the membrane's noise, and half of the threshold's."""
     for name in ("DRN157", "DRN158", "DRN160", "DRN165"):
         case, neuron = CASES[name](), finished()[name][rung]["neuron"]
         for key, factor in (("membrane_noise", 1.0), ("membrane_noise", 0.1), ("threshold_noise", 0.5)):

@@ -51,6 +51,34 @@ def test_the_neuron_itself_predicts_what_it_did(right):
 
 
 @pytest.mark.parametrize(
+    ("silent", "firing", "missed"),
+    [
+        ((0,), (0, 0), 0.0),
+        # Half of the simulations have one spike less: no jump of the median, whichever half is the larger.
+        ((0,), (0, 0, 0, -1, -1), 0.4),
+        ((0,), (0, 0, -1, -1, -1), 0.6),
+        ((0, 0, 0, 1), (0,), 0.25),
+    ],
+)
+def test_missed_spikes_are_those_of_the_mean_of_the_simulations(right, silent, firing, missed):
+    recorded = [int(right.cell[k].spikes.sum()) for k in right.scored]
+    assert recorded[0] == 0
+    assert recorded[1] > 2
+    trains = list(right.trains)
+    trains[1] = tuple(np.arange(1.0 * n) for n in silent)
+    trains[4] = tuple(np.arange(1.0 * recorded[1] + n) for n in firing)
+    most = max(recorded[1], recorded[1] + sum(silent) / len(silent) + sum(firing) / len(firing))
+    assert replace(right, trains=tuple(trains)).spikes_missed == pytest.approx(missed / most)
+
+
+def test_half_a_spike_of_a_silent_cell_is_a_quarter(right):
+    silent = measure_prediction(knowing(), PRIOR, Cell(sweeps(amplitudes=AMPLITUDES[:2])))
+    assert silent.spikes_missed == 0.0
+    trains = (silent.trains[0], (np.zeros(0), np.zeros(1)))
+    assert replace(silent, trains=trains).spikes_missed == 0.25
+
+
+@pytest.mark.parametrize(
     ("changed", "fails"),
     [
         ({"V_rest": -60.0}, lambda p, q: p.eps_V < q.eps_V - 0.3),

@@ -30,6 +30,8 @@ __all__ = ["FICurve", "Prediction", "measure_prediction", "prediction_of"]
 N_DRAWS, N_SIMULATED = 20, 100
 # Pieces of a sweep that stand for sweeps where there is one.
 N_PIECES = 4
+# Spikes that a share of missed ones is of, at least.
+FEWEST_SPIKES = 2
 TAILS = (0.05, 0.5, 0.95)
 
 Trains = tuple[Float64[np.ndarray, " _"], ...]  # spike times of each neuron, in ms
@@ -104,7 +106,8 @@ class Prediction:
         """One row for each sweep: spikes and latency (ms) with the predicted, explained variance, share in the band."""
         rows = []
         for k, (sweep, trains) in enumerate(zip(self.cell, self.trains, strict=True)):
-            low, middle, high = np.quantile([len(train) for train in trains], TAILS, method="inverted_cdf")
+            counts = [len(train) for train in trains]
+            low, middle, high = np.quantile(counts, TAILS, method="inverted_cdf")
             first = [train[0] for train in trains if len(train)]
             rows.append(
                 {
@@ -114,6 +117,7 @@ class Prediction:
                     "spikes_low": int(low),
                     "spikes_predicted": int(middle),
                     "spikes_high": int(high),
+                    "spikes_mean": float(np.mean(counts)),
                     "latency": float(sweep.spikes.argmax() * sweep.dt) if sweep.spikes.any() else np.nan,
                     "latency_predicted": float(np.median(first)) if 2 * len(first) > len(trains) else np.nan,
                     "eps_V": self._explained([k]),
@@ -124,10 +128,14 @@ class Prediction:
 
     @property
     def spikes_missed(self) -> float:
-        """Spikes too few and too many, summed over the scored sweeps, as a share of those recorded or predicted."""
+        """Spikes too few and too many, summed over the scored sweeps, as a share of those recorded or predicted.
+
+        What is predicted is the mean of the simulations: of few spikes, a median jumps from one number to the next.
+        Fewer than two are taken for two, so that half a spike where there is none is a quarter.
+        """
         own = self.table.iloc[self.scored]
-        most = max(own.spikes.sum(), own.spikes_predicted.sum())
-        return float((own.spikes - own.spikes_predicted).abs().sum() / most) if most else 0.0
+        most = max(own.spikes.sum(), own.spikes_mean.sum(), FEWEST_SPIKES)
+        return float((own.spikes - own.spikes_mean).abs().sum() / most)
 
     @property
     def latency_error(self) -> float:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from leakyflow.likelihood.importance import adaptive_importance
+from leakyflow.likelihood import importance
+from leakyflow.likelihood.importance import LAST_ROUND, MOST_ROUNDS, N_ROUND, Weights, adaptive_importance
 from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.target import Target
 from leakyflow.simulator.distributions import normal_log_prob
@@ -50,3 +51,14 @@ def test_from_one_mode_the_other_is_missed_and_with_it_its_evidence():
     weights = sampled([-1.0]).weights
     assert weights.reliable  # what the weights cannot know
     assert weights.log_evidence == pytest.approx(np.log1p(-SHARE), abs=4.0 / np.sqrt(weights.ess))
+
+
+@pytest.mark.parametrize(("k_hat", "rounds"), [(0.5, MOST_ROUNDS), (2.0, LAST_ROUND)])
+def test_where_weights_may_not_be_used_yet_there_are_more_rounds(k_hat, rounds, monkeypatch):
+    def judged(log_ratio):
+        return [Weights(np.full(log_ratio.shape[1], 1.0 / log_ratio.shape[1]), k_hat, 0.0)]
+
+    monkeypatch.setattr(importance, "importance_weights", judged)
+    mode = Laplace(np.zeros(3), np.eye(3), np.inf)
+    found = adaptive_importance(TwoModes(), [mode], n_effective=1e9, rng=np.random.default_rng(1))
+    assert len(found.z) == rounds * N_ROUND

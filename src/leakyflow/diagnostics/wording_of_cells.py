@@ -110,8 +110,8 @@ def _spikes(p: "Prediction") -> str:
         return "fires as little as the cell, not at all"
     first = "" if math.isnan(p.latency_error) else f", first ones {p.latency_error:.0f} ms off"
     return (
-        f"predicts {round(own.spikes_mean.sum(), 1):g} spikes of {own.spikes.sum()} ({percent(p.spikes_missed)} missed or too "
-        f"many, at most {percent(MOST_MISSED)}{first})"
+        f"predicts {round(own.spikes_mean.sum(), 1):g} spikes of {own.spikes.sum()} ({percent(p.spikes_missed)} missed "
+        f"or too many, at most {percent(MOST_MISSED)}{first})"
     )
 
 

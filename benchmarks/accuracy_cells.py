@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import leakyflow as lf
-from accuracy import c2st
+from accuracy import c2st, markdown
 from leakyflow.models.posterior import Posterior
 
 RESULTS = Path(__file__).parent / "results" / "accuracy_cells.jsonl"
@@ -44,7 +44,8 @@ def compared(posterior: Posterior, cell: lf.Cell, number: int) -> dict:
         assert draws.diagnostics is not None
         rows[name] = draws.diagnostics.iloc[0].to_dict()
     found = {name: c2st(z[name], z["exact"]) for name in ("other", "corrected", "amortized")}
-    own = {"cell": number, "sweeps": len(cell), "spikes": int(cell.n_spikes), "samples": sum(len(s.V) for s in cell)}
+    own = {"network": posterior.name, "cell": number, "sweeps": len(cell), "spikes": int(cell.n_spikes)}
+    own["samples"] = sum(len(sweep.V) for sweep in cell)
     own |= {"method": rows["corrected"]["method"], "k_hat": float(rows["corrected"]["k_hat"])}
     reliable = {name: bool(rows[name]["reliable"]) for name in ("exact", "other", "corrected")}
     return own | {"c2st": found, "reliable": reliable, "seconds": seconds}
@@ -53,19 +54,22 @@ def compared(posterior: Posterior, cell: lf.Cell, number: int) -> dict:
 def lines() -> list[dict]:
     """What is known so far."""
     rows = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.is_file() else []
-    return sorted(rows, key=lambda row: row["cell"])
+    return sorted(rows, key=lambda row: (row["network"], row["cell"]))
 
 
-def summary() -> None:
-    """Print medians and 90 % quantiles."""
-    rows = lines()
-    print(f"{len(rows)} cells")
-    for name in ("other", "corrected", "amortized"):
-        values = [row["c2st"][name] for row in rows]
-        reliable = np.mean([row["reliable"].get(name, True) for row in rows])
-        median, q90 = np.quantile(values, [0.5, 0.9])
-        print(f"{name:10s} C2ST median {median:.3f}, 90 % {q90:.3f}; reliable {reliable:.2f}")
-    print(f"k-hat <= 0.7 in {np.mean([row['k_hat'] <= 0.7 for row in rows]):.2f}")
+def summary() -> str:
+    """A row for each network: medians and 90 % quantiles of C2ST."""
+    columns = {"other": "exact again", "corrected": "corrected", "amortized": "amortized"}
+    head = "| network | cells | " + " | ".join(columns.values()) + " | reliable | k-hat <= 0.7 |"
+    table = []
+    for network in dict.fromkeys(row["network"] for row in lines()):
+        rows = [row for row in lines() if row["network"] == network]
+        quantiles = [np.quantile([row["c2st"][name] for row in rows], [0.5, 0.9]) for name in columns]
+        reliable = np.mean([row["reliable"]["corrected"] for row in rows])
+        near = np.mean([row["k_hat"] <= 0.7 for row in rows])
+        shown = [f"{median:.3f} / {q90:.3f}" for median, q90 in quantiles]
+        table.append([f"`{network}`", str(len(rows)), *shown, f"{100 * reliable:.0f} %", f"{100 * near:.0f} %"])
+    return markdown(head, table)
 
 
 def main() -> None:
@@ -80,12 +84,12 @@ def main() -> None:
         posterior = lf.load_posterior(given.network)
         cells = list(lf.make_dataset(posterior.network, N_CELLS, seed=SEED).recordings().cells())
         for number in range(first, N_CELLS, step):
-            if number not in {row["cell"] for row in lines()}:
+            if (posterior.name, number) not in {(row["network"], row["cell"]) for row in lines()}:
                 row = compared(posterior, cells[number], number)
                 with RESULTS.open("a") as file:
                     file.write(json.dumps(row) + "\n")
                 print(json.dumps(row), flush=True)
-    summary()
+    print(summary())
 
 
 if __name__ == "__main__":

@@ -372,6 +372,7 @@ TABLES: dict[str, Callable[[], str]] = {
     },
     **{f"cell {name}": lambda place=place: of_cell(place) for place, name in enumerate(results("real_cells"))},
     "real verdicts": lambda: importlib.import_module("benchmarks.real_verdicts").table(),
+    "accuracy cells": lambda: importlib.import_module("benchmarks.accuracy_cells").summary(),
     "acquisition": acquisition,
     "backends": lambda: printed("backends", 0),
     "band": band,

@@ -30,7 +30,6 @@ from leakyflow.cli.window import read_asked, said_hold_out
 from leakyflow.errors import LeakyflowError
 from leakyflow.files import filling
 from leakyflow.recordings.window import Layout, Window
-from leakyflow.schema import reading
 
 __all__ = ["commands"]
 
@@ -148,6 +147,8 @@ def refuse_others(folder: Path, names: Sequence[str], file: Path) -> None:
         LeakyflowError: If there are any, or it cannot be told.
     """
     import h5py
+
+    from leakyflow.schema import reading
 
     for path in (folder / f"{name}.nc" for name in names):
         if not path.is_file():

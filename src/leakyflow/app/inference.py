@@ -105,12 +105,14 @@ def _judged(progress: Progress, posterior: "Posterior", cell: "Cell", choice: Ch
 
 def _drawing(posterior: "Posterior", used: "Cell") -> str:
     """What is going on while the posterior is found, and how long that may take."""
+    from leakyflow.diagnostics.typicality_of_cells import fitting
+
     n = f"{len(used)} sweep{'s' if len(used) != 1 else ''}"
     if posterior.network.takes_cells:
         return f"Drawing from the posterior of {n}, and correcting the draws, which takes seconds to minutes"
-    shortest, longest = posterior.duration
-    if len(used) == 1 and shortest - 1e-6 <= used[0].duration <= longest + 1e-6:
+    if len(used) == 1 and fitting(posterior, used):
         return f"Drawing from the posterior of {n}"
+    shortest, longest = posterior.duration
     what = f"{n} together" if len(used) > 1 else f"a sweep of {used[0].duration:g} ms"
     return (
         f"{posterior.name} knows single sweeps of {shortest:g} to {longest:g} ms. The posterior of {what} is searched "

@@ -283,9 +283,9 @@ def _numbers(one: Any) -> bytes:
 
     attributes = {key: value for key, value in one.attrs.items() if key not in ("created_at", "REFERENCE_LIST")}
     attributes = {key: str(value) for key, value in attributes.items() if not key.startswith(("_Netcdf", "DIMENSION"))}
-    return (np.asarray(one[()]).tobytes() if isinstance(one, h5py.Dataset) else b"") + repr(
-        sorted(attributes.items())
-    ).encode()
+    values = np.asarray(one[()]) if isinstance(one, h5py.Dataset) else np.empty(0)
+    numbers = repr(values.tolist()).encode() if values.dtype.hasobject else values.tobytes()
+    return numbers + repr(sorted(attributes.items())).encode()
 
 
 def state(folder: Path, out: str) -> dict[str, str]:

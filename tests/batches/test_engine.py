@@ -11,7 +11,7 @@ def test_a_machine_that_others_keep_busy_is_no_failure(monkeypatch):
         """In place of processes."""
 
         def __init__(self, *_, **__):
-            seen.update({name: dask.config.get(name) for name in engine.PATIENT})
+            seen.update({name: dask.config.get(name) for name in engine.OWN})
 
         def __enter__(self):
             return self
@@ -21,8 +21,8 @@ def test_a_machine_that_others_keep_busy_is_no_failure(monkeypatch):
 
     monkeypatch.setattr(distributed, "LocalCluster", Quick)
     monkeypatch.setattr(distributed, "Client", Quick)
-    before = {name: dask.config.get(name) for name in engine.PATIENT}
+    before = {name: dask.config.get(name) for name in engine.OWN}
     with engine._client(None, 2):
         pass
-    assert seen == engine.PATIENT != before
-    assert {name: dask.config.get(name) for name in engine.PATIENT} == before
+    assert seen == engine.OWN != before
+    assert {name: dask.config.get(name) for name in engine.OWN} == before

@@ -21,8 +21,10 @@ WORKER = {
 }
 
 # On a machine that others keep busy a process is slow to start, and slow to answer: that is no failure. One that dies
-# closes its connection, which is seen at once.
-PATIENT = {
+# closes its connection, which is seen at once. Nor does a profiler look on: it keeps frames alive, and with them what
+# they hold of an HDF5 file, whose layout depends on when that is let go.
+OWN = {
+    "distributed.worker.profile.enabled": False,
     "distributed.comm.timeouts.connect": "10 minutes",
     "distributed.comm.timeouts.tcp": "10 minutes",
     "distributed.scheduler.worker-ttl": None,
@@ -79,12 +81,12 @@ def _client(scheduler: str | None, n: int) -> Iterator[Any]:
     silent = 50  # logging.CRITICAL: workers that come and go are no news
     environment = WORKER | {name: os.environ[name] for name in WORKER if name in os.environ}
     with (
-        dask.config.set(PATIENT),
+        dask.config.set(OWN),
         LocalCluster(
             n_workers=n,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "localhost:0"},  # any port, seen from here alone
             silence_logs=silent,
             env=environment,
         ) as cluster,

@@ -9,12 +9,11 @@ import pytest
 
 import leakyflow as lf
 from leakyflow.errors import LeakyflowError
-from leakyflow.recordings.files.saved import load_exported
 from leakyflow.revision import REVISIONS
 from leakyflow.training.config import load_config, presets
 from leakyflow.training.run import CONFIG, RECORD, settings_digest
 
-from .keep import DENSITIES, FOLDER, N_RECORDINGS
+from .keep import DENSITIES, FOLDER, N_KEPT, kept_cells
 
 # What becomes of each; whoever raises a formula's revision writes here that a network is refused from then on.
 LOADS = {
@@ -22,7 +21,8 @@ LOADS = {
     "0.1.0/lstm": False,
     "0.1.0/recording": False,
     "0.1.0/standard": False,
-    "0.2.0.dev": True,
+    "0.2.0.dev/cell": True,
+    "0.2.0.dev/quick": True,
 }
 SAME = 1e-4  # nats; single precision and another order of additions give less
 
@@ -30,9 +30,8 @@ SAME = 1e-4  # nats; single precision and another order of additions give less
 def densities(folder: Path) -> np.ndarray:
     """Of the parameters that were kept, by the network that was kept."""
     posterior = lf.load_posterior(folder)
-    recordings = [load_exported(folder / f"recording{i}.npz", "NPZ") for i in range(N_RECORDINGS)]
     parameters = {name: np.array(values)[:, None] for name, values in kept(folder)["parameters"].items()}
-    return posterior.log_prob(recordings, parameters)[:, 0]
+    return posterior.log_prob(kept_cells(folder), parameters)[:, 0]
 
 
 def kept(folder: Path) -> dict:
@@ -61,14 +60,14 @@ def test_a_network_that_does_not_says_why_and_which_command_retrains_it(version)
 def test_each_network_is_kept_with_finite_densities_of_parameters_that_can_be(version):
     found = kept(FOLDER / version)
     assert np.isfinite(found["log_prob"]).all()
-    assert len(found["log_prob"]) == N_RECORDINGS == len(set(found["log_prob"]))
-    assert all(np.shape(values) == (N_RECORDINGS,) for values in found["parameters"].values())
+    assert len(found["log_prob"]) == N_KEPT == len(set(found["log_prob"]))
+    assert all(np.shape(values) == (N_KEPT,) for values in found["parameters"].values())
     assert min(found["parameters"]["tau"]) > 0
 
 
 def changed(to: Path, **record) -> Path:
     """The kept network with another record."""
-    folder = Path(shutil.copytree(FOLDER / "0.2.0.dev", to / "net"))
+    folder = Path(shutil.copytree(FOLDER / "0.2.0.dev" / "quick", to / "net"))
     (folder / RECORD).write_text(json.dumps(json.loads((folder / RECORD).read_text()) | record))
     return folder
 

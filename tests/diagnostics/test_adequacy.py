@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from leakyflow.diagnostics.adequacy import Adequacy
@@ -103,6 +104,24 @@ def test_a_model_whose_parameters_are_not_those_of_neurons_is_not_the_cell():
         "On the whole? Adequate. Use it for what it predicts, but not for its par"
     )
     assert adequacy(predicted(), LIKE).kind == "exact"
+
+
+def checked(reliable: bool | None) -> Draws:
+    row = {"method": "search", "reliable": reliable, "k_hat": 1.2, "efficiency": 0.01, "note": "it did not settle"}
+    return replace(draws(), diagnostics=pd.DataFrame([row]))
+
+
+@pytest.mark.parametrize(
+    ("reliable", "first", "kind"),
+    [(True, "Yes, for this model.", "exact"), (False, "No: do", "adequate"), (None, "This was not checked.", "exact")],
+)
+def test_a_verdict_begins_with_whether_the_draws_are_right_and_ends_by_it(reliable, first, kind):
+    found = replace(adequacy(predicted()), draws=checked(reliable))
+    answers = found.answers()
+    assert str(answers[0]).startswith(f"Are the draws right? {first}")
+    assert (answers[0].good, found.reliable, found.kind) == (reliable is not False, reliable, kind)
+    assert ("not for its parameters" in answers[-1].text) == (reliable is False)
+    assert answers[1:-1] == adequacy(predicted()).answers()[:-1]
 
 
 def test_what_is_typical_by_a_noise_that_no_neuron_has_is_wrong():

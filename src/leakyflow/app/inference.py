@@ -129,11 +129,7 @@ def summarized(found: "Adequacy", file: str, choice: Choice, prior: "Prior") -> 
         choice: By which it was made.
         prior: Of the network.
     """
-    from leakyflow.diagnostics.wording import about_draws
-
     draws, curve = found.draws, found.prediction.f_I
-    assert draws.diagnostics is not None
-    answers = (about_draws(draws.diagnostics.iloc[0].to_dict()), *found.answers())
     return Result(
         name=found.prediction.cell.name,
         file=file,
@@ -143,7 +139,7 @@ def summarized(found: "Adequacy", file: str, choice: Choice, prior: "Prior") -> 
         parameters=_parameters(found.spread.summary(found.draws, prior, seed=choice.seed), draws, prior),
         draws=draws.array,
         given={name: float(np.mean(value)) for name, value in (draws.given or {}).items()},
-        answers=tuple(Answered(*answer) for answer in answers),
+        answers=tuple(Answered(*answer) for answer in found.answers()),
         whole=pickle.dumps(found),
     )
 

@@ -82,18 +82,15 @@ def inferred(
 
 def show_inferred(verdict: "Adequacy", prior: "Prior", *, seed: int) -> None:
     """Print the table of a posterior, and what it is worth."""
-    from leakyflow.diagnostics.wording import about_draws, about_resistance
+    from leakyflow.diagnostics.wording import about_resistance
 
-    draws = verdict.draws
-    assert draws.diagnostics is not None
     table = verdict.summary(prior, seed=seed)
     if len(verdict.used) > 1:
         out.print(cell_table(table))
         out.print("SD: exact, of this model. Between: SD between sweeps (?: too few tell), in the interval, too.")
     else:
         out.print(posterior_table(table, None))
-    out.print(about_resistance(draws))
-    show(about_draws(draws.diagnostics.iloc[0].to_dict()))
+    out.print(about_resistance(verdict.draws))
     for answer in verdict.answers():
         show(answer)
 

@@ -1,6 +1,6 @@
 """What a posterior of a cell, or of a recording, is worth: four questions in the order in which they matter.
 
-Are the data sound? Are the parameters those of neurons? Does the model predict what it was not shown? And is the cell
+Before them, whether the draws are those of the posterior. Then: are the data sound? Are the parameters those of neurons? Does the model predict what it was not shown? And is the cell
 this model exactly? The last is a strict test, which real cells hardly ever pass; it says something beside the others.
 """
 
@@ -68,21 +68,27 @@ class Adequacy:
         return p.eps_V >= GOOD_EPS_V and p.spikes_missed <= MOST_MISSED and COVERAGE[0] <= p.coverage <= COVERAGE[1]
 
     @property
+    def reliable(self) -> bool | None:
+        """Whether the draws are those of the exact posterior; None where nobody checked."""
+        found = None if self.draws.diagnostics is None else self.draws.diagnostics.iloc[0]["reliable"]
+        return None if found is None else bool(found)
+
+    @property
     def kind(self) -> Literal["exact", "adequate", "vague", "wrong"]:
         """In a word.
 
-        "exact" where it predicts and is typical, with parameters of neurons; "adequate" where it predicts but not all
-        of this is so, or nobody can tell; "vague" where it is typical, with parameters of neurons, but noise leaves
-        little to predict; else "wrong".
+        "exact" where it predicts and is typical, with parameters of neurons and draws to rely on; "adequate" where it
+        predicts but not all of this is so, or nobody can tell; "vague" where it is typical, with such parameters and
+        draws, but noise leaves little to predict; else "wrong".
         """
         typical = self.typical is not None and self.typical.typical
-        plausible = typical and not self.conflicts
+        plausible = typical and not self.conflicts and self.reliable is not False
         if self.predicts:
             return "exact" if plausible else "adequate"
         return "vague" if plausible else "wrong"
 
     def answers(self) -> "tuple[Answer, ...]":
-        """The verdict in words: the four questions, and what follows."""
+        """The verdict in words: whether the draws are right, the four questions, and what follows."""
         from leakyflow.diagnostics.wording_of_cells import answers_of
 
         return answers_of(self)

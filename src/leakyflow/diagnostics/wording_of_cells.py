@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from leakyflow.diagnostics.adequacy import COVERAGE, GOOD_EPS_V, MOST_MISSED, Adequacy
 from leakyflow.diagnostics.conflict import FAR, Conflict
 from leakyflow.diagnostics.spread import LEAST_SWEEPS
-from leakyflow.diagnostics.wording import Answer, percent, sentence
+from leakyflow.diagnostics.wording import Answer, about_draws, percent, sentence
 
 if TYPE_CHECKING:
     from leakyflow.diagnostics.prediction.lacks import Lack
@@ -34,7 +34,7 @@ WHAT = {
 
 
 def answers_of(a: Adequacy) -> tuple[Answer, ...]:
-    """The four questions, and what follows.
+    """Whether the draws are right, the four questions, and what follows.
 
     Args:
         a: From `adequacy_of`.
@@ -45,13 +45,15 @@ def answers_of(a: Adequacy) -> tuple[Answer, ...]:
         >>> recording = lf.make_dataset(lf.load_config("standard"), 20, seed=7).recordings()[4]
         >>> for answer in answers_of(adequacy_of(lf.load_posterior("standard"), recording, n_draws=200)):
         ...     print(answer.question, answer.short)
+        Are the draws right? Yes, for this model.
         Are the data sound? Yes.
         Are the parameters those of neurons? Yes.
         Does it predict? ...
         Is the cell this model exactly? It could be.
         On the whole? ...
     """
-    return about_data(a), about_parameters(a), about_prediction(a), about_exactness(a), on_the_whole(a)
+    first = () if a.draws.diagnostics is None else (about_draws(a.draws.diagnostics.iloc[0].to_dict()),)
+    return *first, about_data(a), about_parameters(a), about_prediction(a), about_exactness(a), on_the_whole(a)
 
 
 def about_data(a: Adequacy) -> Answer:
@@ -143,7 +145,8 @@ def lack_in_words(lack: "Lack") -> str:
 def on_the_whole(a: Adequacy) -> Answer:
     """What to do with it."""
     question = "On the whole?"
-    careful = "" if not a.conflicts else ", but not for its parameters"
+    trusted = not a.conflicts and a.reliable is not False
+    careful = "" if trusted else ", but not for its parameters"
     match a.kind:
         case "exact":
             return Answer(question, "The model, as far as can be told.", "Its draws say what the cell is.", True)
@@ -151,7 +154,7 @@ def on_the_whole(a: Adequacy) -> Answer:
             several = "are those between sweeps" if len(a.used) >= LEAST_SWEEPS else "in other sweeps are not known"
             text = f"Use it for what it predicts{careful}; widths of parameters {several}."
             told = "Atypical but adequate." if a.typical is not None and not a.typical.typical else "Adequate."
-            return Answer(question, told, text, not a.conflicts)
+            return Answer(question, told, text, trusted)
         case "vague":
             return Answer(question, "Like the model, but little to predict.", "Give it stronger currents.", False)
         case _:

@@ -9,7 +9,6 @@ from leakyflow import __version__
 from leakyflow.diagnostics.adequacy import Adequacy
 from leakyflow.diagnostics.plots.cells import plot_cell
 from leakyflow.diagnostics.plots.posteriors import plot_pairs
-from leakyflow.diagnostics.wording import about_draws
 from leakyflow.likelihood.draws import n_decimals
 from leakyflow.models.posterior import Posterior
 from leakyflow.report import settings
@@ -47,7 +46,7 @@ def cell_page(verdict: Adequacy, posterior: Posterior, *, seed: int, command: st
     values: dict[str, Any] = {
         "cell": prediction.cell,
         "source": source,
-        "answers": (about_draws(row), *verdict.answers()),
+        "answers": verdict.answers(),
         "row": row,
         "several": len(verdict.used) > 1,
         "summary": _rounded(verdict, posterior, seed),

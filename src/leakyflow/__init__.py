@@ -14,7 +14,7 @@ os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "jax"
 
 keep_compiled()
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _HOME = {
     # Errors.

@@ -1,7 +1,8 @@
 """What a posterior of a cell, or of a recording, is worth: four questions in the order in which they matter.
 
-Before them, whether the draws are those of the posterior. Then: are the data sound? Are the parameters those of neurons? Does the model predict what it was not shown? And is the cell
-this model exactly? The last is a strict test, which real cells hardly ever pass; it says something beside the others.
+Before them, whether the draws are those of the posterior. Then: are the data sound? Are the parameters those of
+neurons? Does the model predict what it was not shown? And is the cell this model exactly? The last is a strict test,
+which real cells hardly ever pass; it says something beside the others.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from tests.recordings.synthetic import WRITERS, sweep, write
 __all__ = ["KINDS", "Kind"]
 
 DT, DURATION = 0.1, 300.0  # ms; a few kB
-LEAST_V, MOST_V = -500.0, 500.0  # mV, beyond which no recording can be believed
+LEAST_V, MOST_V = -1000.0, 1000.0  # mV, beyond which no recording can be believed
 
 
 class Kind(NamedTuple):
@@ -51,7 +51,7 @@ def read(path: Path) -> bytes:
     cell = read_cell(path)
     for one in (recording, *cell.sweeps):
         assert np.isfinite([one.V, one.I]).all(), "not finite"
-        assert LEAST_V < one.V.min() <= one.V.max() < MOST_V, "not a voltage"
+        assert LEAST_V <= one.V.min() <= one.V.max() <= MOST_V, "not a voltage"
         assert len(one.V) == len(one.I) == len(one.spikes) == len(one.refractory), "of several lengths"
     return digest(recording.V, recording.I, recording.spikes, recording.refractory, recording.dt, len(found))
 

@@ -1,3 +1,7 @@
+import json
+import shutil
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -53,6 +57,18 @@ def test_a_damaged_history_is_refused(tmp_path, content):
     (tmp_path / "history.csv").write_bytes(content)
     with pytest.raises(LeakyflowError, match=rf"{tmp_path / 'history.csv'}.*Copy the folder again"):
         read_history(tmp_path)
+
+
+def test_a_history_that_lost_or_changed_an_epoch_of_a_finished_run_is_refused(tiny_run, tmp_path):
+    folder = Path(shutil.copytree(tiny_run.folder, tmp_path / "run"))
+    rows = (folder / "history.csv").read_text().splitlines(keepends=True)
+    for damaged in (rows[:-1], [*rows[:-1], rows[-1].replace(".", "0.", 2)], [*rows, f"{len(rows)},0.1,0.1,0.1,3.0"]):
+        (folder / "history.csv").write_text("".join(damaged))
+        with pytest.raises(LeakyflowError, match=r"history.csv must hold the \d+ epochs of the run"):
+            read_history(folder)
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"state": "running"}))
+    assert len(read_history(folder)) == len(rows)  # one more, of a run that goes on
 
 
 def test_a_history_as_training_writes_it_is_read(tmp_path):

@@ -133,6 +133,21 @@ def test_draws_that_were_damaged_are_refused_with_the_part(name, value, attribut
         read_draws(damaged(tmp_path / "cell.nc", name, value, attribute))
 
 
+def test_draws_with_an_axis_that_has_no_name_are_refused(tmp_path):
+    import h5py
+
+    write_draws(draws(), tmp_path / "cell.nc")
+    with h5py.File(tmp_path / "cell.nc", "r+") as file:
+        attributes, values = dict(file["posterior/tau"].attrs), file["posterior/tau"][()]
+        del file["posterior/tau"]
+        file["posterior/tau"] = np.repeat(values[..., None], 2, axis=-1)
+        for name, value in attributes.items():
+            dtype = h5py.vlen_dtype(h5py.ref_dtype) if name == "DIMENSION_LIST" else None
+            file["posterior/tau"].attrs.create(name, value, dtype=dtype)
+    with pytest.raises(LeakyflowError, match=r"`tau` must hold finite numbers over .* \(1, 40, 2\) over chain, draw"):
+        read_draws(tmp_path / "cell.nc")
+
+
 def test_draws_of_such_groups_that_are_whole_are_read(tmp_path):
     """Negative control of the ones above."""
     found = read_draws(damaged(tmp_path / "cell.nc", "posterior", group("tau", "recording", "chain", "draw")))

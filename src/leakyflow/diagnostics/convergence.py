@@ -8,13 +8,15 @@ import pandas as pd
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.schema import check_finite, reading
-from leakyflow.training.run import COLUMNS, HISTORY
+from leakyflow.training.config import load_config
+from leakyflow.training.run import COLUMNS, CONFIG, HISTORY, read_record
 
 __all__ = ["Convergence", "measure_convergence", "read_history"]
 
 # Nats. A validation loss that falls by less over the last quarter of training has come to rest.
 AT_REST = 0.05
 MOST_EPOCHS = 10**6
+CURE = "Copy the folder again from its source, or train again."
 
 
 class Convergence(NamedTuple):
@@ -37,7 +39,7 @@ def read_history(folder: str | Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: If the folder holds no history.
-        ValueError: If it is not a table of finite numbers, an epoch in each row.
+        ValueError: If it is not a table of finite numbers, an epoch in each row, or not all of a run that is finished.
 
     Example:
         >>> import leakyflow as lf
@@ -48,17 +50,33 @@ def read_history(folder: str | Path) -> pd.DataFrame:
     path = Path(folder) / HISTORY
     if not path.is_file():
         raise FileNotFoundError(f"No {HISTORY} in {folder}. Pass the folder of a run, made by `leakyflow train`.")
-    cure = "Copy the folder again from its source, or train again."
-    with reading(path, "the table", cure):
+    with reading(path, "the table", CURE):
         table = pd.read_csv(path, dtype=np.float64, nrows=MOST_EPOCHS)
     if list(table.columns) != list(COLUMNS):
         raise LeakyflowError(
-            f"{path} must have the columns {', '.join(COLUMNS)}, got {', '.join(map(str, table.columns))}. {cure}"
+            f"{path} must have the columns {', '.join(COLUMNS)}, got {', '.join(map(str, table.columns))}. {CURE}"
         )
-    check_finite(path, "the table", table.to_numpy(), cure=cure)
+    check_finite(path, "the table", table.to_numpy(), cure=CURE)
     if not np.array_equal(table["epoch"], np.arange(1, len(table) + 1)):
-        raise LeakyflowError(f"{path} must have the epochs from 1 on, one in each row. {cure}")
-    return table.astype({"epoch": int}).set_index("epoch")
+        raise LeakyflowError(f"{path} must have the epochs from 1 on, one in each row. {CURE}")
+    history = table.astype({"epoch": int}).set_index("epoch")
+    _check_whole(Path(folder), history["val_loss"])
+    return history
+
+
+def _check_whole(folder: Path, losses: "pd.Series[float]") -> None:
+    """Refuse losses that are not all those of a run that is finished."""
+    record = read_record(folder)
+    if record.get("state") != "finished":
+        return
+    training = load_config(folder / CONFIG).training
+    best, n = record["best_epoch"], len(losses)
+    whole = n > 0 and losses.idxmin() == best and losses.min() == record["val_loss"]
+    if not whole or (not training.early_stopping and n != training.epochs):
+        raise LeakyflowError(
+            f"{folder / HISTORY} must hold the {training.epochs} epochs of the run, of which {best} had the least "
+            f"validation loss, {record['val_loss']:g}, got {n}, of which {losses.idxmin() if n else 'none'} had. {CURE}"
+        )
 
 
 def measure_convergence(history: pd.DataFrame) -> Convergence:

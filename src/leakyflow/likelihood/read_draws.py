@@ -74,8 +74,9 @@ def _group(path: Path, name: str) -> xr.Dataset:
 def _draws(path: Path, values: xr.DataArray, dims: tuple[str, ...]) -> np.ndarray:
     """Those of a parameter, with all chains in one axis."""
     numbers = set(values.dims) == set(dims) and values.size > 0 and values.dtype.kind in "iuf"
+    numbers &= len(values.shape) == len(values.dims)  # not so where the file has fewer names than axes
     if not numbers or not np.isfinite(values).all():
-        found = f"{values.dtype} over {', '.join(map(str, values.dims)) or 'nothing'}"
+        found = f"{values.dtype} of shape {values.shape} over {', '.join(map(str, values.dims)) or 'nothing'}"
         raise LeakyflowError(
             f"{path}: `{values.name}` must hold finite numbers over {', '.join(dims)}, got {found}. {CURE}"
         )

@@ -1,8 +1,10 @@
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from leakyflow.errors import LeakyflowError
 from leakyflow.recordings.files.saved import save_recording
 from leakyflow.recordings.read import read_recording
 from leakyflow.recordings.recording import TRACES, Recording
@@ -83,6 +85,15 @@ def test_each_error_says_what_to_do(settings, match, tmp_path):
     path = save_recording(recording(), tmp_path / "a.npz")
     with pytest.raises(ValueError, match=match):
         read_recording(path, **settings)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(("field", "value"), [("V", -1.29e21), ("I", 2e6), ("I_electrode", -2e6)])
+def test_what_goes_through_no_membrane_is_refused(suffix, field, value, tmp_path):
+    whole = recording(I_electrode=np.zeros(1500, np.float32))
+    damaged = replace(whole, **{field: np.where(np.arange(1500) == 7, value, getattr(whole, field)).astype(np.float32)})
+    with pytest.raises(LeakyflowError, match=rf"no recording as it was saved: {field} must stay within"):
+        read_recording(save_recording(damaged, tmp_path / f"a{suffix}"))
 
 
 def test_other_suffixes_are_refused(tmp_path):

@@ -24,6 +24,9 @@ FIELDS = {
     "V": "V_mV", "I": "I_pA", "spikes": "spikes", "refractory": "refractory", "I_electrode": "I_electrode_pA",
 }  # fmt: skip
 BOOLEAN = ("spikes", "refractory")
+# Beyond what any simulation of a neuron is: a membrane breaks down at 1 V, and 1 uA goes into none. Closer limits are
+# those of real cells, which are checked where they are read.
+LIMITS = {"V": (1000.0, "mV"), "I": (1e6, "pA"), "I_electrode": (1e6, "pA")}
 _MODULE = "leakyflow"  # the processing module of an exported NWB file, by which it is known
 
 
@@ -123,9 +126,20 @@ def _recording(arrays: Mapping[str, np.ndarray], *, name: str, path: Path) -> Re
         traces: dict[str, Any] = {
             field: samples.astype(bool if field in BOOLEAN else np.float32) for field, samples in checked.items()
         }
-        return Recording(**traces, dt=float(dt), name=name)
+        recording = Recording(**traces, dt=float(dt), name=name)
+        _check_limits(recording)
     except LeakyflowError as error:
         raise LeakyflowError(f"{path.name} is no recording as it was saved: {error}") from error
+    return recording
+
+
+def _check_limits(recording: Recording) -> None:
+    for field, (limit, unit) in LIMITS.items():
+        values = getattr(recording, field)
+        if values is not None and (largest := float(np.abs(values).max())) > limit:
+            raise LeakyflowError(
+                f"{field} must stay within +-{limit:g} {unit}, got up to {largest:.3g} {unit}. Copy it again."
+            )
 
 
 def _write_nwb(recording: Recording, path: Path) -> None:

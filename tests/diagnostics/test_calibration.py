@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from leakyflow.diagnostics.calibration import sbc_ranks
+from leakyflow.diagnostics.calibration import calibration_table, sbc_ranks
 from tests.diagnostics.exact import conjugate, prior_as_posterior
 
 # Two parameters, two tests: an exact posterior passes all four with probability 0.996.
@@ -52,6 +52,20 @@ def test_ecdfs_of_a_wrong_posterior_leave_the_band(wrong):
     assert not sbc_ranks(case.draws, case.truth).inside_band().any()
 
 
+def test_few_recordings_have_fewer_bins_and_still_show_what_is_wrong():
+    found = [p_values(conjugate(30, n_draws=59, seed=seed))["chi2_p"].to_numpy() for seed in range(100)]
+    # As above: 200 p-values; six bins of five expected.
+    assert np.mean(np.concatenate(found) < 0.1) == pytest.approx(0.1, abs=4 * 0.021)
+    assert (p_values(conjugate(30, width=0.15))["chi2_p"] < SIGNIFICANT).all()
+
+
+def test_a_stratum_is_tested_from_25_recordings_on():
+    case = conjugate(100)
+    members = {"all": np.ones(100, bool), "few": np.arange(100) < 24, "enough": np.arange(100) < 25}
+    table = calibration_table(sbc_ranks(case.draws, case.truth), members)
+    assert table.groupby("stratum")["n"].first().to_dict() == {"all": 100, "enough": 25}
+
+
 def test_too_few_recordings_are_refused():
-    with pytest.raises(ValueError, match="at least 100 recordings, got 99"):
-        p_values(conjugate(99))
+    with pytest.raises(ValueError, match="at least 25 recordings, got 24"):
+        p_values(conjugate(24))

@@ -18,9 +18,10 @@ from leakyflow.seeds import stream
 
 __all__ = ["BAND", "GRID", "LEAST_RECORDINGS", "Quantity", "Ranks", "calibration_table", "sbc_ranks", "strata"]
 
-N_BINS = 20
-# With fewer than 5 expected in a bin, the chi-square approximation is poor (Cochran 1954, Biometrics 10).
-LEAST_RECORDINGS = 5 * N_BINS
+# With fewer than 5 expected in a bin, the chi-square approximation is poor (Cochran 1954, Biometrics 10): few recordings
+# have fewer bins, and a test needs 5.
+N_BINS, EXPECTED = 20, 5
+LEAST_RECORDINGS, LEAST_IN_STRATUM = EXPECTED * N_BINS, EXPECTED * 5
 # Probability that all ECDFs of an exact posterior stay inside their bands everywhere, and where they are compared.
 BAND = 0.99
 GRID = np.arange(1, 100) / 100
@@ -71,11 +72,10 @@ class Ranks:
         Raises:
             ValueError: If there are too few recordings for the chi-square test.
         """
-        if len(self.ranks) < LEAST_RECORDINGS:
-            raise LeakyflowError(
-                f"Calibration needs at least {LEAST_RECORDINGS} recordings, got {len(self.ranks)}. Simulate more."
-            )
-        chi2 = scipy.stats.chisquare(self.counts(), axis=0).pvalue
+        n = len(self.ranks)
+        if n < LEAST_IN_STRATUM:
+            raise LeakyflowError(f"Calibration needs at least {LEAST_IN_STRATUM} recordings, got {n}. Simulate more.")
+        chi2 = scipy.stats.chisquare(self.counts(min(N_BINS, n // EXPECTED)), axis=0).pvalue
         ks = [scipy.stats.kstest(column, "uniform").pvalue for column in self.uniform.T]
         return pd.DataFrame({"chi2_p": chi2, "ks_p": ks}, index=pd.Index(self.names, name="quantity"))
 
@@ -184,7 +184,7 @@ def calibration_table(ranks: Ranks, members: Mapping[str, Bool[np.ndarray, " dat
     """
     tables = {}
     for stratum, rows in members.items():
-        if rows.sum() >= LEAST_RECORDINGS:
+        if rows.sum() >= LEAST_IN_STRATUM:
             tables[stratum] = ranks.of(rows).p_values()
             tables[stratum].insert(0, "n", int(rows.sum()))
     return pd.concat(tables, names=["stratum"])

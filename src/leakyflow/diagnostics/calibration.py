@@ -18,8 +18,8 @@ from leakyflow.seeds import stream
 
 __all__ = ["BAND", "GRID", "LEAST_RECORDINGS", "Quantity", "Ranks", "calibration_table", "sbc_ranks", "strata"]
 
-# With fewer than 5 expected in a bin, the chi-square approximation is poor (Cochran 1954, Biometrics 10): few recordings
-# have fewer bins, and a test needs 5.
+# With fewer than 5 expected in a bin, the chi-square approximation is poor (Cochran 1954, Biometrics 10): few
+# recordings have fewer bins, and a test needs 5.
 N_BINS, EXPECTED = 20, 5
 LEAST_RECORDINGS, LEAST_IN_STRATUM = EXPECTED * N_BINS, EXPECTED * 5
 # Probability that all ECDFs of an exact posterior stay inside their bands everywhere, and where they are compared.

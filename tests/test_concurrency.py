@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 
 import leakyflow as lf
+from tests.recordings.synthetic import write
 
 CODE = """
 import hashlib, json, sys
 import leakyflow as lf
 posterior = lf.load_posterior(sys.argv[1])
 recording = lf.read_recording(sys.argv[2])
-print(hashlib.sha256(posterior.sample(recording, n_draws=50, seed=3, correct=False).array.tobytes()).hexdigest())
+print(hashlib.sha256(posterior.sample(recording, n_draws=50, seed=3).array.tobytes()).hexdigest())
 """
 GROWTH = 30 * 2**20  # bytes over 900 reads and draws; a recording that was kept each time would be 50 MB
 N = 1000
@@ -37,13 +38,14 @@ def file(recordings, tmp_path_factory) -> Path:
     return lf.save_recording(recordings[0], tmp_path_factory.mktemp("cell") / "cell.npz")
 
 
-def draws(posterior, recording, seed=3):
-    return posterior.sample(recording, n_draws=50, seed=seed, correct=False).array
+def draws(posterior, recording, seed=3, correct="auto"):
+    return posterior.sample(recording, n_draws=50, seed=seed, correct=correct).array
 
 
-def test_threads_draw_what_one_draws(tiny_run, recordings):
+@pytest.mark.parametrize(("correct", "n"), [(False, 4), ("auto", 2)])
+def test_threads_draw_what_one_draws(tiny_run, recordings, correct, n):
     posterior = lf.load_posterior(tiny_run.folder)  # nothing of it is compiled yet
-    jobs = [(recording, seed) for recording in recordings for seed in range(4)]
+    jobs = [(recording, seed, correct) for recording in recordings[:n] for seed in range(n)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda job: draws(posterior, *job), jobs))
     for one, job in zip(found, jobs, strict=True):
@@ -124,14 +126,15 @@ def used() -> tuple[int, int]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells it so")
-def test_a_thousand_reads_and_draws_take_no_more_memory_or_files_than_a_hundred(tiny_run, file):
+def test_a_thousand_reads_and_draws_take_no_more_memory_or_files_than_a_hundred(tiny_run, file, tmp_path):
     posterior = lf.load_posterior(tiny_run.folder)
+    files = [file, *(write(kind, tmp_path) for kind in ("abf", "nwb"))]
     for i in range(N):
-        draws(posterior, lf.read_recording(file), seed=i)
+        draws(posterior, lf.read_recording(files[i % 3], stop=300.0, dt=posterior.dt), seed=i, correct=False)
         if i == N // 10:
-            memory, files = used()
-    after, open_files = used()
-    assert open_files <= files
+            memory, n_open = used()
+    after, still_open = used()
+    assert still_open <= n_open
     assert after - memory < GROWTH
 
 

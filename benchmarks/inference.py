@@ -2,12 +2,13 @@
 
     python benchmarks/inference.py one
     python benchmarks/inference.py many
+    python benchmarks/inference.py cells
     python benchmarks/inference.py table
 
 `one`: recordings one after the other, 1,000 draws each, by the sampler, by the corrected network and by the network
 alone in turns, so that other work slows all three; compiled before. `many`: 1,000 recordings, 1,000 draws each, in one
-call, with the peak memory of the process. Both with the networks that ship; results go to
-`benchmarks/results/inference.json`.
+call, with the peak memory of the process. `cells`: real cells of shared/recordings by the network `cell`, each for the
+second time. All with the networks that ship; results go to `benchmarks/results/inference.json`.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +29,12 @@ from accuracy import N_DRAWS, RESULTS, held_out, markdown
 NETWORKS = ("standard", "lif")
 N_ONE, N_MANY = 12, 1000
 PATH = RESULTS / "inference.json"
+RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+CELLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a sweep of 1 s": ("steps_171116sh_0018.abf", {"sweeps": [12], "start": 900, "stop": 1900}),
+    "17 sweeps of 2 s": ("steps_171116sh_0018.abf", {"start": 900, "stop": 2900}),
+    "60 s of noise": ("training_DRN157.abf", {}),
+}
 
 
 def one(name: str) -> dict[str, float]:
@@ -63,6 +72,21 @@ def many(name: str, correct: bool) -> dict[str, float]:
     return {"first": seconds[0], "again": seconds[1], "smc": smc, "before_GiB": before, "peak_GiB": peak()}
 
 
+def of_cell(file: str, window: dict[str, Any]) -> dict[str, Any]:
+    """Seconds on the clock and of the processors of draws of one cell, the second time."""
+    posterior = lf.load_posterior("cell")
+    cell = lf.read_cell(RECORDINGS / file, dt=posterior.dt, **window)
+    row: dict[str, Any] = {"file": file, "sweeps": len(cell)}
+    for which, correct in (("amortized", False), ("corrected", True)):
+        for _ in range(2):
+            began, cpu = time.perf_counter(), time.process_time()
+            draws = posterior.sample(cell, n_draws=N_DRAWS, seed=1, correct=correct)
+            row[which] = time.perf_counter() - began
+            row[f"{which}_cpu"] = time.process_time() - cpu
+    assert draws.diagnostics is not None
+    return row | draws.diagnostics.iloc[0][["method", "reliable", "ess"]].to_dict()
+
+
 def peak() -> float:
     """Of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -92,19 +116,27 @@ def table() -> None:
         for which, row in posteriors.items():
             seconds = [f"{row['again']:.1f}", f"{row['first']:.1f}", f"{row['peak_GiB']:.1f}"]
             rows.append([f"`{name}`, {which}", *seconds, f"{100 * row['smc']:.1f} %"])
+    print(markdown(head, rows), end="\n\n")
+    head, rows = "| cell, 1,000 draws | network alone, s | of processors | corrected, s | of processors | by |", []
+    for name, row in results["cells"].items():
+        seconds = [f"{row[f'{which}{of}']:.1f}" for which in ("amortized", "corrected") for of in ("", "_cpu")]
+        rows.append([name, *seconds, row["method"]])
     print(markdown(head, rows))
 
 
 def main() -> None:
     """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("one", "many", "table"))
+    parser.add_argument("step", choices=("one", "many", "cells", "table"))
     parser.add_argument("--of", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     match arguments.step:
         case "one":
             for name in NETWORKS:
                 keep(one(name), "one", name)
+        case "cells":
+            for name, given in CELLS.items():
+                keep(of_cell(*given), "cells", name)
         case "many" if arguments.of:
             name, which = arguments.of
             keep(many(name, which == "corrected"), "many", name, which)

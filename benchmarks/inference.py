@@ -119,7 +119,7 @@ def table() -> None:
     print(markdown(head, rows), end="\n\n")
     head, rows = "| cell, 1,000 draws | network alone, s | of processors | corrected, s | of processors | by |", []
     for name, row in results["cells"].items():
-        seconds = [f"{row[f'{which}{of}']:.1f}" for which in ("amortized", "corrected") for of in ("", "_cpu")]
+        seconds = [f"{row[f'{which}{of}']:#.3g}" for which in ("amortized", "corrected") for of in ("", "_cpu")]
         rows.append([name, *seconds, row["method"]])
     print(markdown(head, rows))
 

@@ -94,7 +94,7 @@ def beside_sbi() -> str:
 def cold() -> str:
     """Whole processes."""
     names = {
-        "infer": "`leakyflow infer`, table, verdict, figure and draws",
+        "infer": "`leakyflow infer --network lif`, table, verdict, figure and draws",
         "sweeps": "`leakyflow sweeps`",
         "help": "`leakyflow --help`",
     }

@@ -73,9 +73,11 @@ def diagnose(
             "drawn from another. Make them with make_dataset and the configuration of the run."
         )
     recordings, truth = dataset.recordings(), dataset.parameters()
-    draws = posterior.sample(recordings, n_draws=n_draws, seed=seed, correct=correct, progress=progress)
+    # Of cells the features, a search for each mode, take longer than the draws.
+    blocks = list(posterior.blocks(recordings, progress=progress)) if posterior.network.takes_cells else None
+    draws = posterior.sample(recordings, n_draws=n_draws, seed=seed, correct=correct, progress=progress, blocks=blocks)
     columns = {name: np.asarray(getattr(truth, name))[:, None] for name in posterior.names}
-    log_q = posterior.log_prob(recordings, columns)[:, 0]
+    log_q = posterior.log_prob(recordings, columns, blocks=blocks)[:, 0]
     more = (
         {"log_likelihood": _log_likelihoods(posterior, recordings, draws, truth)}
         if has_likelihood(posterior.prior)

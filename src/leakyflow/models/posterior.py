@@ -241,6 +241,8 @@ class Posterior:
         self,
         recording: Recording | Cell | Sequence[Recording | Cell] | Batch,
         parameters: Parameters | Mapping[str, np.ndarray],
+        *,
+        blocks: Sequence[Block] | None = None,
     ) -> Float64[np.ndarray, "*dataset draw"]:
         """Log density of the network's own posterior, in the parameters' units.
 
@@ -251,6 +253,7 @@ class Posterior:
             recording: One, or many.
             parameters: Values of the inferred parameters: of shape (draw,) or a number for one recording,
                 (dataset, draw) for many. A `Draws` will do.
+            blocks: Of these recordings, from `blocks`, where they were made before.
 
         Returns:
             Of the same shape; -inf where the posterior has no density.
@@ -261,7 +264,7 @@ class Posterior:
         recordings, single = self.as_recordings(recording)
         theta, shape = self._values(parameters, recordings.n_cells, single)
         log_q = np.empty(theta.shape[:-1])
-        for rows, _, features, summary in self.blocks(recordings):
+        for rows, _, features, summary in blocks or self.blocks(recordings):
             log_q[rows] = self._log_prob_block(theta[rows], features, summary)
         return log_q.reshape(shape)
 

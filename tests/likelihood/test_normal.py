@@ -42,8 +42,9 @@ def test_a_crossing_gives_the_log_of_a_multiple_and_the_density_over_it_at_once(
     assert not np.allclose(ratio, hazard(X + 1e-6), rtol=ROUNDED, atol=1e-300)
 
 
-def test_what_lies_beyond_all_bounds_is_certain_or_impossible():
-    log, ratio = crossed(jnp.asarray([np.inf, 1e200, -1e200, -np.inf]), jnp.ones(()))
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float64, 1e200), (np.float32, 1e30)])
+def test_what_lies_beyond_all_bounds_is_certain_or_impossible(dtype, huge):
+    log, ratio = crossed(jnp.asarray([np.inf, huge, -huge, -np.inf], dtype), jnp.ones((), dtype))
     np.testing.assert_array_equal(log, [0.0, 0.0, -np.inf, -np.inf])
     np.testing.assert_array_equal(ratio[:2], 0.0)
 

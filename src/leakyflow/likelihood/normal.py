@@ -30,8 +30,8 @@ ODD = (
     2.2387565714911816e-05, -0.00029015535246077655, 0.0017556261651970652, 0.02836227737211114,
     0.09230432116428125, 0.08227673848999506, -0.14024059858554525,
 )  # fmt: skip
-# Beyond it a square overflows.
-FARTHEST = 1e150
+# Beyond it a square overflows, in double and in single precision.
+FARTHEST = {8: 1e150, 4: 1e18}  # by bytes of a number
 
 
 def log_ndtr(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -53,7 +53,7 @@ def crossed(x: Float[Array, "..."], scale: Float[Array, "..."]) -> tuple[Float[A
         x: Of any size.
         scale: Positive.
     """
-    far = jnp.minimum(SQRT_HALF * jnp.abs(x), FARTHEST)
+    far = jnp.minimum(SQRT_HALF * jnp.abs(x), FARTHEST[jnp.asarray(x).dtype.itemsize])
     above, halved = x > 0.0, 0.5 * _scaled_erfc(far)
     tail = jnp.exp(-(far**2))
     share = jnp.where(above, 1.0 - tail * halved, halved)  # without the exponential, where that is small

@@ -133,8 +133,8 @@ def _cure(error: Exception) -> str:
     """What to do; of HDF5's many errors, one has a cure of its own."""
     if any(words in str(error) for words in _OF_FILTERS):
         return (
-            "It is packed by a filter that HDF5 does not bring along: write it again without (h5repack -f NONE FILE OTHER), "
-            "or name the folder of the filter's plugin in the environment variable HDF5_PLUGIN_PATH."
+            "It is packed by a filter that HDF5 does not bring along: write it again without (h5repack -f NONE FILE "
+            "OTHER), or name the folder of the filter's plugin in the environment variable HDF5_PLUGIN_PATH."
         )
     return "It is truncated, damaged or of an unknown version: copy it again from its source."
 

@@ -3,8 +3,8 @@
     python benchmarks/prior_predictive.py FOLDER [--n 200]
 
 Input resistance, sag ratio, rheobase, rate, adaptation index and coefficient of variation of the intervals are measured
-in the same way on simulated cells and on the files of steps in FOLDER. Writes benchmarks/results/prior_predictive.json,
-and the figure beside it.
+in the same way on simulated cells and on the files of steps in FOLDER. Writes benchmarks/results/prior_predictive.json
+and the figure docs/images/prior_predictive.png.
 """
 
 import argparse
@@ -18,7 +18,8 @@ from leakyflow.diagnostics.plots.predictive import plot_cell_activity
 from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.cell_activity import CELL_FEATURES, cell_activity
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results" / "prior_predictive.json"
+FIGURE = Path(__file__).parents[1] / "docs" / "images" / "prior_predictive.png"
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -62,10 +63,10 @@ def main() -> None:
             kind: round(own.silent, 3) for kind, own in zip(found.stimuli, found.by_stimulus, strict=True)
         },
     }
-    (RESULTS / "prior_predictive.json").write_text(json.dumps(result, indent=2).replace("NaN", "null") + "\n")
+    RESULTS.write_text(json.dumps(result, indent=2).replace("NaN", "null") + "\n")
     print(json.dumps(result, indent=2))
     of_real = {name: np.array([own[name] for own in real.values()]) for name in CELL_FEATURES}
-    lf.save_figure(plot_cell_activity(found.cells, of_real, shares=found.like_cells), RESULTS / "prior_predictive.png")
+    lf.save_figure(plot_cell_activity(found.cells, of_real, shares=found.like_cells), FIGURE)
 
 
 if __name__ == "__main__":

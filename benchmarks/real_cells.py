@@ -4,6 +4,7 @@
     python benchmarks/real_cells.py --cells DRN157 C060109A1
     python benchmarks/real_cells.py --single
     python benchmarks/real_cells.py --onset
+    python benchmarks/real_cells.py --jump
     python benchmarks/real_cells.py --noise
     python benchmarks/real_cells.py --table
 
@@ -11,7 +12,8 @@ For each cell of shared/recordings: inference on 60 s of noise, scores on frozen
 variance); else inference on two thirds of the sweeps, scores on every third. Results go to
 benchmarks/results/real_cells.json after each model; interrupted, the same command continues. `--single` asks whether
 single sweeps of 171116sh, from -100 pA to 150 pA above rheobase, agree on tau, C and the resistance. `--onset` fits an
-exponential to the first rise of V in C060109A1; `--noise` asks whether the
+exponential to the first rise of V in C060109A1; `--jump` reads the series resistance of two cells off the voltage just
+after steps, without a model; `--noise` asks whether the
 noises of the neurons that were found limit Md*.
 """
 
@@ -41,6 +43,8 @@ FOLDER = Path(__file__).parents[2] / "shared" / "recordings"
 RESULTS = Path(__file__).parent / "results" / "real_cells.json"
 SINGLE, SWEEPS = "171116sh single sweeps", 13
 ONSET, RISE = "C060109A1 onset", 60.0  # ms at most, until the first spike
+JUMP, STEP, AFTER = "jumps", 2179.0, (0.25, 1.25)  # ms: begin of the steps, and what a straight line is laid through
+SMALLEST = 15.0  # pA, of a step that is read
 N_REPEATS = 100  # simulations of frozen noise
 
 
@@ -86,11 +90,6 @@ CASES = {
     "DRN160 steps": partial(steps, "steps_DRN160.abf", dt=0.5),
     "DRN165 steps": partial(steps, "steps_DRN165.abf", dt=0.5),
     "190619B": partial(steps, "steps_190619B_0003_abf1.abf", channel=0),
-    # The same at the interval of the networks.
-    "DRN157 0.2 ms": partial(noise, "DRN157", "training", 0.2),
-    "DRN158 0.2 ms": partial(noise, "DRN158", "training", 0.2),
-    "DRN160 0.2 ms": partial(noise, "DRN160", "training", 0.2),
-    "DRN165 0.2 ms": partial(noise, "DRN165", "noise", 0.2),
 }
 
 
@@ -100,6 +99,7 @@ def main() -> None:
     parser.add_argument("--cells", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--single", action="store_true", help="fit single sweeps of one cell")
     parser.add_argument("--onset", action="store_true", help="fit an exponential to the onset of one cell")
+    parser.add_argument("--jump", action="store_true", help="read series resistances off steps")
     parser.add_argument("--noise", action="store_true", help="print Md* with less noise")
     parser.add_argument("--table", action="store_true", help="print the results as docs/real_cells.md has them")
     arguments = parser.parse_args()
@@ -114,6 +114,9 @@ def main() -> None:
         return
     if arguments.onset:
         keep(ONSET, {"rises": [onset(igor().train[0]), onset(igor().test[0])]})
+        return
+    if arguments.jump:
+        keep(JUMP, {name: jumps(f"steps_{name}.abf") for name in ("DRN160", "DRN165")})
         return
     for name in arguments.cells:
         done = finished().get(name, {})
@@ -166,6 +169,28 @@ def onset(sweep: lf.Recording) -> dict:
     return {"step": step, "ms": float(t[-1]), "tau": float(tau), "C": float(tau * step / rise)}
 
 
+def jumps(file: str) -> dict:
+    """Series resistance (MOhm) by V just after each step, carried back to its begin: median, least and greatest."""
+    found = [1e3 * rise / step for rise, step in map(jump, lf.read_cell(FOLDER / file, dt=0.1)) if abs(step) > SMALLEST]
+    return {"n": len(found)} | {
+        key: round(float(of(found)), 1) for key, of in (("median", np.median), ("least", min), ("greatest", max))
+    }
+
+
+def jump(sweep: lf.Recording) -> tuple[float, float]:
+    """By how much V (mV) and I (pA) jump at the step."""
+    before, after = (sweep.t > STEP - 100) & (sweep.t < STEP - 5), (sweep.t > STEP + 30) & (sweep.t < STEP + 100)
+    I_0 = np.median(sweep.I[before])
+    step = float(np.median(sweep.I[after]) - I_0)
+    begin = np.flatnonzero((sweep.t > STEP - 20) & (np.abs(sweep.I - I_0) > max(abs(step), SMALLEST) / 2))
+    if not len(begin):
+        return 0.0, step
+    t = sweep.t - sweep.t[begin[0]]
+    first = (t > AFTER[0]) & (t < AFTER[1])
+    at_once = np.polyfit(t[first], sweep.V[first], 1)[1]
+    return float(at_once - sweep.V[(t > -5) & (t < -0.15)].mean()), step
+
+
 def finished() -> dict:
     """All results so far."""
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
@@ -177,7 +202,7 @@ def table(results: dict) -> str:
     for name, found in results.items():
         if name == SINGLE:
             lines += single_table(found["rungs"])
-        if name in (SINGLE, ONSET):
+        if name in (SINGLE, ONSET, JUMP):
             continue
         train, test = found["train"], found["test"]
         lines += [

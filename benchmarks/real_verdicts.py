@@ -34,6 +34,8 @@ CELLS: dict[str, tuple[str, dict[str, Any]]] = {
     "DRN165 steps": ("steps_DRN165.abf", {}),
     "190619B": ("steps_190619B_0003_abf1.abf", {"channel": 0}),
     "171116sh ramp": ("ramp_171116sh_0016.abf", {}),
+    "171116sh, whole sweeps": ("steps_171116sh_0018.abf", {}),
+    "2019_07_24_0055_fsi, whole sweeps": ("steps_2019_07_24_0055_fsi.abf", {}),
 }
 
 

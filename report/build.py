@@ -20,10 +20,20 @@ import pandas as pd
 from leakyflow.report.page import TEMPLATES
 from leakyflow.report.run import Facts, facts_of
 from leakyflow.report.settings import symbol
+from leakyflow.training.config import load_config
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
-BENCHMARKS = ("accuracy", "real_recordings", "sensitivity", "simulator", "inference", "training", "typicality")
+BENCHMARKS = (
+    "accuracy",
+    "real_recordings",
+    "real_verdicts",
+    "sensitivity",
+    "simulator",
+    "inference",
+    "training",
+    "typicality",
+)
 RECORDINGS = HERE.parent.parent / "shared" / "recordings"
 TITLES = {
     "report": "Bayesian inference of leaky integrate-and-fire neurons from current-clamp recordings",
@@ -133,6 +143,17 @@ def real_verdicts(found: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def cell_verdicts(found: dict[str, Any]) -> pd.DataFrame:
+    """One row per recording: what the network of cells predicts, and the verdict."""
+    rows = []
+    for name, networks in found.items():
+        if row := networks.get("cell"):
+            line = {"cell": name, "kept_back": f"{row['sweeps']} ({row['kept_back']})", "kind": row["kind"]}
+            line |= {"eps_V": max(row["eps_V"], 0.0), "missed": row["missed"]}
+            rows.append(line | {"reliable": "yes" if row["reliable"] else "no"})
+    return pd.DataFrame(rows)
+
+
 def simulator(found: dict[str, Any]) -> pd.DataFrame:
     """One row per program, on one CPU and on all."""
     rows = [
@@ -179,6 +200,8 @@ def build(facts: Facts, out: Path, shown: tuple[dict[str, Any], dict[str, Any]] 
         "power": power(found["typicality"]),
         "faint": faint(found["typicality"]),
         "real_verdicts": real_verdicts(found["typicality"]),
+        "cell_verdicts": cell_verdicts(found["real_verdicts"]),
+        "of_cell": {"simulations": load_config("cell").training.n_simulations},
         "simulator": simulator(found["simulator"]),
         "sizes": sizes.assign(n=sizes.n.astype(int)),
         "steps": pd.concat(

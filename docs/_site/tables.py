@@ -316,9 +316,9 @@ def explorer() -> str:
         "page": "from the command to the page",
         "plot": "first plot of 17 sweeps of 3 s",
         "pan": "a pan of 60 s at 20 kHz, until all is drawn",
-        "sweep": "verdict on a sweep, network in memory",
-        "cell": "verdict on 17 sweeps, network in memory",
-        "command": "the same by `leakyflow infer`, from the prompt",
+        "sweep": "verdict on a sweep by `lif`, network in memory",
+        "cell": "verdict on 17 sweeps by `lif`, network in memory",
+        "command": "the same by `leakyflow infer --network lif`, from the prompt",
     }
     rows = []
     for name, text in said.items():

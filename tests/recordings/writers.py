@@ -64,6 +64,24 @@ def write_hdf5(path, V, I, dt):
         file["cell/time"].attrs["unit"] = "s"
 
 
+def need_filter(file, name, number=32099):
+    """Store a dataset of an open HDF5 file anew, said to be packed by a filter that no program knows.
+
+    A reader that needs it asks HDF5 for a plugin of that number; what is stored are the bare samples.
+    """
+    import h5py
+
+    samples, attributes = np.asarray(file[name]), dict(file[name].attrs)
+    del file[name]
+    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    layout.set_chunk(samples.shape)
+    layout.set_filter(number, h5py.h5z.FLAG_OPTIONAL, ())
+    space = h5py.h5s.create_simple(samples.shape)
+    h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(samples.dtype, logical=True), space, dcpl=layout)
+    file[name].id.write_direct_chunk((0,) * samples.ndim, samples.tobytes(), filter_mask=0)
+    file[name].attrs.update(attributes)
+
+
 def counts(x):
     """16 bits, and the value of one; no less than 1e-9 of it."""
     one = max(float(np.nanmax(np.abs(x))), 1e-6) / 32000

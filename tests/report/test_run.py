@@ -137,6 +137,9 @@ def test_the_report_of_the_project_is_built_from_the_benchmarks(tiny_run, diagno
     assert [path.name for path in written] == ["report.html", "report.pdf", "appendix.html", "appendix.pdf"]
     for path in written[::2]:
         assert f"{accuracy['standard']['standard']['amortized']['c2st']['q90']:.3f}" in path.read_text()
+    text, cells = written[0].read_text(), build["cell_verdicts"](build["read_benchmarks"]()["real_verdicts"])
+    assert f"adequate for {(cells.kind == 'adequate').sum()}, by what it predicts" in text
+    assert all(name in text for name in cells.cell)
 
 
 def test_a_template_that_shows_an_unknown_figure_is_refused(tiny_run, diagnostics, tmp_path):

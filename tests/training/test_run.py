@@ -8,6 +8,7 @@ import pytest
 from leakyflow.errors import LeakyflowError
 from leakyflow.revision import REVISIONS, revisions
 from leakyflow.training.run import CONFIG, NETWORK, RECORD, load_posterior, read_record, settings_digest
+from tests.recordings.writers import need_filter
 
 
 def damaged(tiny_run, tmp_path):
@@ -165,6 +166,7 @@ WEIGHTS = {
     "4 TiB": lambda file, name: replaced(file, name, shape=(2**20, 2**20), chunks=(64, 64)),
     "nothing": lambda file, name: replaced(file, name, shape=None),
     "packed": lambda file, name: replaced(file, name, compression="gzip"),
+    "packed by an unknown filter": need_filter,
     "elsewhere": lambda file, name: replaced(file, name, external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)]),
     "not finite": lambda file, name: file[name].__setitem__(..., np.nan),
     "another number": lambda file, name: file[name].__setitem__(0, np.nextafter(file[name][0], np.inf)),

@@ -64,20 +64,39 @@ def test_a_shipped_network_is_small_and_has_a_card(name):
         assert words in text
 
 
-def test_a_shipped_network_reaches_its_recorded_density(posterior):
-    config, recorded = load_config(posterior.name), read_record(SHIPPED / posterior.name)["held_out"]
-    n = N[posterior.name]
+def before_training(name: str) -> Posterior:
+    config = load_config(name)
+    return Posterior(Network(config.network, config.simulator, seed=config.training.seed), name="untrained")
+
+
+@pytest.mark.parametrize("name", OF_SWEEPS)
+def test_a_shipped_network_of_single_sweeps_reaches_its_recorded_density(name):
+    posterior, config = load_posterior(name), load_config(name)
+    recorded, n = read_record(SHIPPED / name)["held_out"], N[name]
     dataset = make_dataset(config, n, seed=6_000_000)  # that nobody has seen
-    untrained = Posterior(Network(config.network, config.simulator, seed=config.training.seed), name="untrained")
-    loss, other = losses(dataset, posterior, untrained)
+    loss, other = losses(dataset, posterior, before_training(name))
     error = np.hypot(recorded["sd"] / np.sqrt(recorded["n"]), loss.std() / np.sqrt(n))
     assert abs(loss.mean() - recorded["nll"]) < 4.0 * error
     # Beside the untrained network little is left to chance, and what was recorded is not what that one reaches.
     gain = np.clip(other - loss, -1.0, 1.0)
     error = np.hypot(recorded["gain_sd"] / np.sqrt(recorded["n"]), gain.std() / np.sqrt(n))
     assert abs(gain.mean() - recorded["gain"]) < 4.0 * error
-    # In the local coordinates of a cell little is left to learn; training is for the few whose mode was not found.
-    assert recorded["gain"] > (0.0 if posterior.name == "cell" else 4.0 * error)
+    assert recorded["gain"] > 4.0 * error
+
+
+def test_the_network_of_cells_reaches_its_recorded_density():
+    """On the same cells as then: a dozen others would tell nothing, for a few, whose mode was not found, lose hundreds.
+
+    The median does not move with these. A hundredth is what another order of additions may do to a search; the network
+    before training is told from it on the same cells.
+    """
+    posterior, config = load_posterior("cell"), load_config("cell")
+    recorded = read_record(SHIPPED / "cell")["held_out"]
+    dataset = make_dataset(config, int(recorded["n_again"]), seed=int(recorded["seed"]))
+    loss, other = losses(dataset, posterior, before_training("cell"))
+    assert np.median(loss) == pytest.approx(recorded["median"], abs=0.01)
+    assert np.median(other) == pytest.approx(recorded["untrained_median"], abs=0.01)
+    assert recorded["untrained_median"] - recorded["median"] > 1.0
 
 
 @pytest.mark.parametrize("name", OF_SWEEPS)

@@ -62,7 +62,9 @@ def compare(
 ) -> None:
     """Compare neurons with more and more mechanisms: what is each worth to a cell, and does it predict?
 
-    Each is fitted to all sweeps but those kept back, in seconds to minutes; no network has a part in it.
+    Each is fitted to all sweeps but those kept back, in seconds to minutes; no network has a part in it. The rung sag
+    is the neuron of the network cell. The rung lif is not that of the network lif, which has an electrode, and noises
+    that are read off the rest: its verdict is that of infer --network lif.
     """
     from leakyflow.diagnostics.comparison import compared, table_of, verdict
     from leakyflow.likelihood.climb_ladder import climb_ladder

@@ -1,6 +1,6 @@
 """The card of a network that ships: every number in it comes from files beside it, which say whose they are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from leakyflow.diagnostics.convergence import read_history
@@ -77,9 +77,19 @@ settings {record["config"]}, with {versions}.
 All settings are in `{CONFIG}`, the losses in `history.csv`.
 
 The mean negative log density of the true normal scores of {held_out["n"]:,.0f} held-out {what} is
-{held_out["nll"]:.3f} nats (standard error {error:.3f}).
+{held_out["nll"]:.3f} nats (standard error {error:.3f}).{_median(held_out)}
 
 {priors}"""
+
+
+def _median(held_out: Mapping[str, float]) -> str:
+    """Of cells, of which a few make the mean."""
+    if "median" not in held_out:
+        return ""
+    return (
+        f" A few of them make it, whose mode was not found:\nthe median of the first {held_out['n_again']:.0f} is "
+        f"{held_out['median']:.2f} nats, and {held_out['untrained_median']:.2f} before training."
+    )
 
 
 def _found(folder: Path) -> str:

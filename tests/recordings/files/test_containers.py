@@ -1,18 +1,21 @@
 """NPZ, MATLAB, HDF5 and WaveSurfer: variables found by names and units, and what they may not be."""
 
 import io
+import os
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
 
+from leakyflow.errors import LeakyflowError
 from leakyflow.recordings.files import door
 from leakyflow.recordings.read import read_recording
 from leakyflow.recordings.sweeps import list_sweeps
 from tests.recordings.synthetic import sweep, write
-from tests.recordings.writers import write_wavesurfer
+from tests.recordings.writers import need_filter, write_wavesurfer
 
 V, I = sweep(0.1)
 T = np.arange(len(V)) * 0.1
@@ -191,6 +194,46 @@ def test_links_to_other_files_are_not_followed(tmp_path):
         file["V_mV"] = h5py.ExternalLink("other.h5", "/V_mV")
     with pytest.raises(ValueError, match="must have the voltage, with its unit, got I_pA"):
         read_recording(tmp_path / "a.h5")
+
+
+def plugin_folders():
+    """Where HDF5 looks for filters that it does not know."""
+    return [Path(os.fsdecode(h5py.h5pl.get(k))) for k in range(h5py.h5pl.size())]
+
+
+@pytest.mark.parametrize("use", [read_recording, list_sweeps])
+def test_a_filter_that_is_not_built_in_is_refused_with_its_cure(tmp_path, use):
+    path = hdf5(tmp_path / "a", dt_ms=0.1, V_mV=V, I_pA=I)
+    use(path)
+    with h5py.File(path, "r+") as file:
+        need_filter(file, "V_mV")
+    with pytest.raises(LeakyflowError, match=r"(?s)a\.h5 .*cannot be read to its end.*packed by a filter.*h5repack"):
+        use(path)
+    with h5py.File(path, "r+") as file:  # damaged otherwise
+        del file["V_mV"]
+        file.create_dataset("V_mV", data=V, compression="gzip", chunks=V.shape)
+        file["V_mV"].id.write_direct_chunk((0,), b"no gzip", filter_mask=0)
+    with pytest.raises(LeakyflowError, match="copy it again from its source"):
+        use(path)
+
+
+def test_no_file_names_the_folder_that_plugins_are_loaded_from(tmp_path, monkeypatch):
+    """A file gives the number of a filter; where its code lies is said by the environment alone."""
+    before = plugin_folders()
+    path = hdf5(tmp_path / "a", dt_ms=0.1, V_mV=V, I_pA=I)
+    with h5py.File(path, "r+") as file:
+        need_filter(file, "V_mV")
+        file.attrs["HDF5_PLUGIN_PATH"] = str(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LeakyflowError):
+        read_recording(path)
+    assert plugin_folders() == before
+    assert all(folder.is_absolute() and folder != tmp_path for folder in before)
+    h5py.h5pl.append(os.fsencode(tmp_path))
+    try:  # the check would see another folder
+        assert plugin_folders() == [*before, tmp_path]
+    finally:
+        h5py.h5pl.remove(len(before))
 
 
 def test_a_pickle_is_never_loaded(tmp_path):

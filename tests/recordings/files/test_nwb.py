@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import h5py
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from leakyflow.recordings.files.nwb.open import open_nwb
 from leakyflow.recordings.read import read_recording
 from leakyflow.recordings.sweeps import list_sweeps
 from tests.recordings.synthetic import sweep
+from tests.recordings.writers import need_filter
 
 DT = 0.1
 V, I = sweep(DT)  # a step of 130 pA from 100 ms of 600
@@ -516,3 +518,13 @@ def test_a_file_with_any_bytes_changed_is_read_or_refused(version, tmp_path):
         (tmp_path / "b.nwb").write_bytes(altered)
         with suppress(LeakyflowError):
             list_sweeps(tmp_path / "b.nwb")
+
+
+def test_a_filter_that_is_not_built_in_is_refused_in_words(lab, tmp_path):
+    lab.row(lab.response(), lab.stimulus())
+    path = lab.save(tmp_path / "a.nwb")
+    read_recording(path)
+    with h5py.File(path, "r+") as file:
+        need_filter(file["acquisition/response"], "data")
+    with pytest.raises(LeakyflowError, match=r"(?s)a\.nwb .*packed by a filter"):
+        read_recording(path)

@@ -102,6 +102,10 @@ class Source:
     others: Callable[[], tuple[OtherSweep, ...]] = tuple
 
 
+# What HDF5 says where no plugin is found: without a folder of plugins, and with one.
+_OF_FILTERS = ("can't open directory", "required filter")
+
+
 @contextmanager
 def parsing(path: Path, format: str, part: str = "") -> Iterator[None]:
     """Turn whatever a reader raises on a damaged file into one error that says what to do.
@@ -121,9 +125,18 @@ def parsing(path: Path, format: str, part: str = "") -> Iterator[None]:
         what = f"its {part} cannot be read" if part else "cannot be read to its end"
         raise LeakyflowError(
             f"{path.name} begins like a file of format {format} but {what} "
-            f"({type(error).__name__}: {_first_line(error)}).\n"
-            "It is truncated, damaged or of an unknown version: copy it again from its source."
+            f"({type(error).__name__}: {_first_line(error)}).\n{_cure(error)}"
         ) from error
+
+
+def _cure(error: Exception) -> str:
+    """What to do; of HDF5's many errors, one has a cure of its own."""
+    if any(words in str(error) for words in _OF_FILTERS):
+        return (
+            "It is packed by a filter that HDF5 does not bring along: write it again without (h5repack -f NONE FILE "
+            "OTHER), or name the folder of the filter's plugin in the environment variable HDF5_PLUGIN_PATH."
+        )
+    return "It is truncated, damaged or of an unknown version: copy it again from its source."
 
 
 def _first_line(error: Exception) -> str:

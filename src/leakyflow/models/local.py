@@ -295,7 +295,7 @@ def _laplace_solver(
         standard = above((bound - location) / scale, u) if bounded else u
         z = location + scale * standard
         log_det = 0.5 * (standard**2 - u**2)
-        # Of the observed ones only the reset may enter another's likelihood: its mean is seen, its scatter is
+        # Of those read off only the reset may enter another's likelihood: its mean is seen, its scatter is
         # taken as typical.
         released = jnp.sum(s.weight * s.V_released) / jnp.maximum(jnp.sum(s.weight), 1.0)
         values: dict[str, Any] = {"V_reset": released, **dict(known)}

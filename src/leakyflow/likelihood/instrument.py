@@ -21,6 +21,7 @@ from leakyflow.likelihood.target import score_of
 from leakyflow.neuron.membrane import Membrane
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.rest import STILL
 from leakyflow.simulator.prior import Prior
 
 __all__ = ["Passive", "guess", "passive_fit"]
@@ -30,8 +31,7 @@ LAG = 2
 # Times that the instruments are refined.
 N_REFINED = 2
 ORIGIN = -65.0  # mV, from which voltages are counted
-# pA by which a current changes at least, and ms for which, where a sweep says what the membrane is.
-STILL, LEAST_STIMULATED = 2.0, 50.0
+LEAST_STIMULATED = 50.0  # ms for which the current differs where a sweep says what the membrane is
 # Precision of a wide prior, which keeps what a recording does not show finite: of c_0 about the origin, c_1, c_2, c_3.
 CENTRE, SPREAD = np.array([0.0, -0.05, 0.012, 0.008]), np.array([1.0, 0.05, 0.012, 0.015])
 TAU, C = (2.0, 300.0), (10.0, 2000.0)  # ms and pF within which a first look is believed

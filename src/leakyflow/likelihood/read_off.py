@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int, Int32
 
-from leakyflow.likelihood.instrument import STILL, Passive, passive_fit
+from leakyflow.likelihood.instrument import Passive, passive_fit
 from leakyflow.likelihood.laplace import climb
 from leakyflow.likelihood.scan import trace_of
 from leakyflow.likelihood.sweeps import of_rows
 from leakyflow.neuron.parameters import TABLE, Parameters
 from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.recording import Recording
+from leakyflow.recordings.rest import LEAST_SAMPLES, samples_before_change
 from leakyflow.simulator.distributions import AbstractDistribution
 from leakyflow.simulator.prior import Prior, ReadOff
 
@@ -26,8 +27,6 @@ __all__ = ["read_off_parameters", "refractory_period", "samples_at_rest", "with_
 
 # Samples of rest that are looked at, at most.
 MOST_SAMPLES = 2048
-# Rest from which noise is read, in samples: from less, nothing.
-LEAST_SAMPLES = 50
 # What a voltage at rest shows of the current noise is current_noise / C. Under this name goes the capacitance, in pF,
 # for which a value was read: a neuron of another has the noise that looks the same, so that noise never decides C.
 READ_WITH_C = "C at reading"
@@ -105,9 +104,7 @@ def samples_at_rest(recordings: Batch) -> Int32[np.ndarray, " dataset"]:
 
     None where they are too few to say anything.
     """
-    wide = recordings.roomy()
-    moved = (np.abs(wide.I - wide.I[:, :1]) > STILL) | wide.spikes | ~wide.valid
-    n = np.where(moved.any(1), moved.argmax(1), wide.V.shape[1])
+    n = samples_before_change(recordings)
     return np.where(n < LEAST_SAMPLES, 0, np.minimum(n, MOST_SAMPLES)).astype(np.int32)
 
 

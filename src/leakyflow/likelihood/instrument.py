@@ -24,7 +24,7 @@ from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.rest import STILL
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["Passive", "guess", "passive_fit"]
+__all__ = ["Passive", "guess", "on_grid", "passive_fit"]
 
 # Samples by which the instruments lie back.
 LAG = 2
@@ -185,3 +185,11 @@ def _unexplained(recordings: Batch, passive: Passive) -> Float64[np.ndarray, " c
     free = recordings.free[:, :-1] & recordings.free[:, 1:]
     n, _, sd = _moments_of(recordings, free, left + ORIGIN)
     return np.where(n > 1, sd / np.sqrt(dt), np.nan)
+
+
+def on_grid(recordings: Batch, prior: Prior, z: Float64[np.ndarray, "cell param"]) -> Batch:
+    """The current through the electrode as it is on the grid, by the series resistance of neurons with these scores."""
+    if recordings.I_electrode is None or "R_s" not in prior.inferred:
+        return recordings
+    R_s = prior.natural(z)[:, prior.inferred.index("R_s")]
+    return recordings.on_grid(R_s[recordings.cell])

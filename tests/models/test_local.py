@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from leakyflow.likelihood import regression_mode
 from leakyflow.likelihood.sufficient import compress
-from leakyflow.models import local as local_module
 from leakyflow.models.local import (
     LocalCoordinates,
-    _laplace_solver,
     coordinate_features,
     from_local,
     laplace_coordinates,
@@ -250,9 +249,9 @@ def test_a_bound_is_compiled_only_where_the_prior_has_one(monkeypatch):
     def reached(*_):
         raise AssertionError("the bound was traced")
 
-    monkeypatch.setattr("leakyflow.models.local.above", reached)
+    monkeypatch.setattr("leakyflow.likelihood.regression_mode.above", reached)
     one = compress(Batch.from_list([EXTREMES["500 spikes"]]))
-    _laplace_solver.cache_clear()
+    regression_mode._laplace_solver.cache_clear()
     laplace_coordinates(PRIORS["recording"], one)
     with pytest.raises(AssertionError, match="traced"):
         laplace_coordinates(PRIORS["standard"], one)
@@ -302,13 +301,13 @@ def test_what_is_read_off_has_a_value_in_the_solver(monkeypatch):
         seen.append(p)
         return jnp.zeros(())
 
-    monkeypatch.setattr(local_module, "compressed_log_likelihood", spy)
+    monkeypatch.setattr(regression_mode, "compressed_log_likelihood", spy)
     prior = Prior(
         PRIORS["recording"].root
         | {"reset_noise": ReadOff(LogNormal(median=5.0, sigma=0.4)), "t_ref": ReadOff(Uniform(low=3.0, high=7.0))}
     )
-    _laplace_solver.cache_clear()
+    regression_mode._laplace_solver.cache_clear()
     laplace_coordinates(prior, compress(simulated(simulator("recording"), 2)[1]))
-    _laplace_solver.cache_clear()
+    regression_mode._laplace_solver.cache_clear()
     assert {p.t_ref for p in seen} == {5.0}
     assert all(p.reset_noise == pytest.approx(5.0) for p in seen)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float64
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws
-from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
+from leakyflow.likelihood.read_off import read_off_for, read_off_parameters
 from leakyflow.models.statistics import descriptive_statistics
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
@@ -137,7 +137,7 @@ def posterior_predictive(
     n = min(n_draws, draws.n_draws)
     inferred = {name: draws[name][:n] for name in draws.names}
     read_off = read_off_parameters(Batch.from_list([recording]), prior)
-    given = prior.known | with_capacitance(read_off, (prior.known | inferred)["C"])
+    given = prior.known | read_off_for(prior.known | inferred, read_off)
     parameters = Parameters(**{name: np.broadcast_to(value, n) for name, value in given.items()}, **inferred)
     return Predictive(simulations=_simulate_from(parameters, recording, seed))
 

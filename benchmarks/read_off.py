@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import leakyflow as lf
-from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
+from leakyflow.likelihood.read_off import read_off_for, read_off_parameters
 from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
 from leakyflow.simulator.prior import Prior, ReadOff
 
@@ -42,7 +42,7 @@ def main() -> None:
     truth = PRIOR.sample(200, seed=1)
     step = lf.square(amplitude=150.0, onset=100.0, duration=300.0, t_max=500.0, dt=0.2)
     # A current noise is read as what it is over C; its error is that for the true C.
-    found = with_capacitance(read_off_parameters(lf.simulate(truth, step, seed=2), PRIOR), truth.C)
+    found = read_off_for(truth, read_off_parameters(lf.simulate(truth, step, seed=2), PRIOR))
     rows = {}
     for name in NOISES:
         error = np.log(found[name] / np.asarray(truth[name]))

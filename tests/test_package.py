@@ -144,6 +144,7 @@ TYPES = {
         "OrnsteinUhlenbeckPrior",
         "ModulatedNoisePrior",
         "ArrayPrior",
+        "Protocol",
     ),
     "settings": ("Config", "SimulatorConfig", "NetworkConfig", "SummaryConfig", "FlowConfig", "TrainingConfig"),
     "simulations": ("Dataset", "PriorPredictive", "Summaries"),
@@ -169,7 +170,7 @@ TYPES = {
     "errors": ("LeakyflowError",),
 }
 # Contracts and bases, which a user meets in none but a signature.
-BASES = {"HasSimulator", "AbstractDistribution", "AbstractStimulusPrior", "Protocol"}
+BASES = {"HasSimulator", "AbstractDistribution", "AbstractStimulusPrior"}
 
 
 def test_the_types_that_a_user_needs_are_public_and_no_others():

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakyflow.models import local
+from leakyflow.likelihood import regression_mode
 from leakyflow.revision import REVISIONS, STORED, outdated, revisions
 from tests.probes import PROBES
 
@@ -43,12 +43,12 @@ def test_a_formula_gives_what_it_gave_in_its_revision(name):
 
 def test_a_formula_that_changes_by_a_percent_would_be_seen(monkeypatch):
     kept = json.loads(KEPT.read_text())["coordinates"]["values"]
-    monkeypatch.setattr(local, "LEAST_PRECISION", 2.0)
-    local._laplace_solver.cache_clear()
+    monkeypatch.setattr(regression_mode, "LEAST_PRECISION", 2.0)
+    regression_mode._laplace_solver.cache_clear()
     try:
         assert not agree(found("coordinates"), kept)
     finally:
-        local._laplace_solver.cache_clear()
+        regression_mode._laplace_solver.cache_clear()
     assert not agree([1.01 * value for value in kept], kept)
 
 

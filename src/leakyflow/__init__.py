@@ -60,6 +60,7 @@ _HOME = {
     "OrnsteinUhlenbeckPrior": "simulator.stimulus_prior",
     "ModulatedNoisePrior": "simulator.stimulus_prior",
     "ArrayPrior": "simulator.stimulus_prior",
+    "Protocol": "simulator.protocols",
     # The exact posterior.
     "log_likelihood": "likelihood.log_likelihood",
     "reference_posterior": "likelihood.reference",

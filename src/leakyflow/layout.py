@@ -29,7 +29,8 @@ def layout(platform: str | None = None) -> Layout:
     """The layout for a platform.
 
     A training step is for a GPU, and a step of a scan is not: each is a launch, which takes as long for one neuron as
-    for thousands. On one H200, and five processors of its machine, `benchmarks/gpu.py` measured
+    for thousands. On two H200s, one after the other, and five processors of each's machine,
+    `benchmarks/gpu.py` measured
 
     | | H200 | the processors |
     |---|---|---|

@@ -1,6 +1,7 @@
 """Other simulators, each in a process of its own: they are heavy, print much, and warn."""
 
 import os
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -28,6 +29,12 @@ def need(module: str) -> None:
         if os.environ.get("CI"):
             pytest.fail(said)
         pytest.skip(said)
+
+
+def need_java() -> None:
+    """Skip a test where there is no Java, in CI too: pip cannot install it."""
+    if shutil.which("java") is None:
+        pytest.skip("jNeuroML needs Java, and there is none on the path: install a runtime (Debian: default-jre)")
 
 
 def environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ from leakyflow.neuron.parameters import Parameters
 from leakyflow.simulator.simulate import simulate
 from leakyflow.simulator.stimuli import from_array
 from tests.cases import DT, NEURON
-from tests.exports.simulators import environment, need, run
+from tests.exports.simulators import environment, need, need_java, run
 from tests.exports.stepped import stepped
 from tests.neuron.cases import ALL, ON
 
@@ -107,6 +107,7 @@ def test_a_rate_with_half_the_noise_would_be_seen():
 @pytest.mark.parametrize("parts", MADE_OF.values(), ids=MADE_OF)
 def test_jneuroml_gives_the_same_voltage_to_printed_digits_and_the_same_spikes(parts, tmp_path):
     need("pyneuroml")
+    need_java()
     p = QUIET.replace(**SPREAD, **parts)
     *_, lems = export(p, "neuroml", out=tmp_path / "neuron.json", dt=DT).files
     command = [sys.executable, "-m", "pyneuroml.pynml", lems.name, "-nogui"]
@@ -135,3 +136,10 @@ def test_a_script_runs_as_it_is_written(target, tmp_path):
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr
     assert re.search(r"1 neurons, 700 ms: [1-9]\d* spikes", done.stdout)
+
+
+def test_without_java_jneuroml_is_skipped_with_the_reason_in_ci_too(monkeypatch):
+    monkeypatch.setenv("CI", "1")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(pytest.skip.Exception, match="needs Java"):
+        need_java()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from leakyflow.likelihood.read_off import READ_WITH_C, read_off_parameters, refractory_period, with_capacitance
+from leakyflow.likelihood.read_off import READ_WITH_C, read_off_for, read_off_parameters, refractory_period
 from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.recording import Recording
 from leakyflow.simulator.distributions import LogNormal, Normal, Uniform
@@ -70,10 +70,10 @@ def test_current_noise_is_read_off_where_its_time_constant_is_known():
 
 def test_noise_at_rest_is_that_of_a_current_over_a_capacitance():
     read_off = {"current_noise": np.array([6.0]), "t_ref": np.array([3.0]), READ_WITH_C: np.array([80.0])}
-    given = with_capacitance(read_off, np.array([[160.0], [40.0]]))
+    given = read_off_for({"C": np.array([[160.0], [40.0]])}, read_off)
     np.testing.assert_allclose(given["current_noise"], [[12.0], [3.0]])
     assert set(given) == {"current_noise", "t_ref"}
-    assert with_capacitance({"t_ref": 3.0}, 100.0) == {"t_ref": 3.0}
+    assert read_off_for({}, {"t_ref": 3.0}) == {"t_ref": 3.0}
 
 
 def test_a_recording_that_fires_at_once_shows_no_noise():

@@ -10,7 +10,7 @@ from scipy import special
 
 from leakyflow.likelihood.log_likelihood import log_likelihood
 from leakyflow.likelihood.prepare import has_likelihood, prepare
-from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
+from leakyflow.likelihood.read_off import read_off_for, read_off_parameters
 from leakyflow.likelihood.regression import regression_is_exact
 from leakyflow.likelihood.target import above, log_mass_above
 from leakyflow.neuron.parameters import Parameters
@@ -54,7 +54,7 @@ def natural(prior: Prior, recordings: Batch, z: np.ndarray) -> Parameters:
         name: np.repeat(x[:, None], z.shape[1], 1) for name, x in read_off_parameters(recordings, prior).items()
     }
     inferred = dict(zip(prior.inferred, np.moveaxis(prior.natural(z), -1, 0), strict=True))
-    return prior.from_unconstrained(z, read_off=with_capacitance(read_off, (prior.known | inferred)["C"]))
+    return prior.from_unconstrained(z, read_off=read_off_for(prior.known | inferred, read_off))
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from leakyflow.likelihood import regression_mode
 from leakyflow.likelihood.sufficient import compress
-from leakyflow.models import local as local_module
 from leakyflow.models.local import (
     LocalCoordinates,
-    _laplace_solver,
     coordinate_features,
     from_local,
     laplace_coordinates,
@@ -28,7 +27,7 @@ RNG = np.random.default_rng(1)
 
 
 class Simulated(NamedTuple):
-    """Simulations from a prior and their frames."""
+    """Simulations from a prior and their local coordinates."""
 
     prior: Prior
     recordings: Batch
@@ -38,7 +37,7 @@ class Simulated(NamedTuple):
     spiking: np.ndarray
 
 
-def simulate_and_frame(name: str) -> Simulated:
+def simulated_with_coordinates(name: str) -> Simulated:
     config = simulator(name)
     theta, recordings = simulated(config, N)
     local = laplace_coordinates(config.prior, compress(recordings))
@@ -55,19 +54,19 @@ def simulate_and_frame(name: str) -> Simulated:
 
 @pytest.fixture(scope="module", params=PRIORS)
 def case(request: pytest.FixtureRequest) -> Simulated:
-    return simulate_and_frame(request.param)
+    return simulated_with_coordinates(request.param)
 
 
 @pytest.fixture(scope="module")
 def standard() -> Simulated:
-    return simulate_and_frame("standard")
+    return simulated_with_coordinates("standard")
 
 
 def part(local: LocalCoordinates, index: slice) -> LocalCoordinates:
     return LocalCoordinates._make(value[index] for value in local)
 
 
-def test_from_frame_inverts_to_frame(case):
+def test_from_local_inverts_to_local(case):
     w = RNG.normal(size=(N, 20, case.prior.n_inferred))
     z, log_det = from_local(case.local, w)
     again, log_det_again = to_local(case.local, z)
@@ -223,7 +222,7 @@ def test_no_recording_gives_nan(case):
         np.testing.assert_allclose(again[i], w[i], atol=1e-6, err_msg=name)
 
 
-def test_each_recording_has_its_frame_by_itself(standard):
+def test_each_recording_has_its_coordinates_by_itself(standard):
     for i in (0, N - 1):
         alone = laplace_coordinates(standard.prior, compress(standard.recordings[i : i + 1]))
         for name, value in part(standard.local, slice(i, i + 1))._asdict().items():
@@ -250,15 +249,15 @@ def test_a_bound_is_compiled_only_where_the_prior_has_one(monkeypatch):
     def reached(*_):
         raise AssertionError("the bound was traced")
 
-    monkeypatch.setattr("leakyflow.models.local.above", reached)
+    monkeypatch.setattr("leakyflow.likelihood.regression_mode.above", reached)
     one = compress(Batch.from_list([EXTREMES["500 spikes"]]))
-    _laplace_solver.cache_clear()
+    regression_mode._laplace_solver.cache_clear()
     laplace_coordinates(PRIORS["recording"], one)
     with pytest.raises(AssertionError, match="traced"):
         laplace_coordinates(PRIORS["standard"], one)
 
 
-def test_prior_frame_is_the_identity():
+def test_coordinates_that_know_nothing_are_the_prior_scores():
     local = prior_coordinates(3, 4)
     z = RNG.normal(size=(3, 5, 4))
     w, log_det = to_local(local, z)
@@ -302,13 +301,13 @@ def test_what_is_read_off_has_a_value_in_the_solver(monkeypatch):
         seen.append(p)
         return jnp.zeros(())
 
-    monkeypatch.setattr(local_module, "compressed_log_likelihood", spy)
+    monkeypatch.setattr(regression_mode, "compressed_log_likelihood", spy)
     prior = Prior(
         PRIORS["recording"].root
         | {"reset_noise": ReadOff(LogNormal(median=5.0, sigma=0.4)), "t_ref": ReadOff(Uniform(low=3.0, high=7.0))}
     )
-    _laplace_solver.cache_clear()
+    regression_mode._laplace_solver.cache_clear()
     laplace_coordinates(prior, compress(simulated(simulator("recording"), 2)[1]))
-    _laplace_solver.cache_clear()
+    regression_mode._laplace_solver.cache_clear()
     assert {p.t_ref for p in seen} == {5.0}
     assert all(p.reset_noise == pytest.approx(5.0) for p in seen)

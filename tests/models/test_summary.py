@@ -109,7 +109,7 @@ def test_a_valid_sample_has_influence(recordings):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_summary_is_the_last_layer_of_each_branch_and_the_frame(recordings, kind):
+def test_summary_is_the_last_layer_of_each_branch_and_the_local_coordinates(recordings, kind):
     network = built(kind)
     x = inputs(recordings, kind, 25)
     summary = summarize(network, x)

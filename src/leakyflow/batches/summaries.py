@@ -99,8 +99,8 @@ def make_summaries(
 ) -> Summaries:
     """Simulate a dataset of any size in shards, and keep a row of summaries for each recording.
 
-    Traces are a hundred times as large; they are simulated again where they are wanted, for each recording depends on
-    the configuration, the seed, the shard size and its number alone. Shards are made as those of `batch` are: by any
+    Traces are some seventy times as large; they are simulated again where they are wanted, for each recording depends
+    on the configuration, the seed, the shard size and its number alone. Shards are made as those of `batch` are: by any
     worker, in any order, twice if need be; called again, it makes those that are missing.
 
     Args:

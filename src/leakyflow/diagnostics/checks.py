@@ -19,8 +19,8 @@ from jaxtyping import Float64
 
 from leakyflow.diagnostics.added_variables import correlation, orthogonal, orthonormal, smoothed, t_statistic
 from leakyflow.diagnostics.series import lag_correlation, rooted, spectrum, variance_of_sums
+from leakyflow.likelihood.least_squares import predicted_at_spikes
 from leakyflow.likelihood.sufficient import Sufficient
-from leakyflow.models.least_squares import predicted_at_spikes
 from leakyflow.models.statistics import loose_fit
 from leakyflow.recordings.batch import Batch
 

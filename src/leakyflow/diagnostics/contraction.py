@@ -1,7 +1,7 @@
 """Contraction with more data: how much narrower the posterior is, the longer the same neuron has been recorded."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -205,7 +205,7 @@ def measure_contraction(
         sd["exact"] = np.empty((n_exact, len(lengths), len(posterior.names)))
     n_spikes = np.empty((n, len(lengths)), np.int64)
     for j, length in enumerate(lengths):
-        window = _cut(whole, length)
+        window = whole.cut(np.full(n, length, np.int32))
         n_spikes[:, j] = window.n_spikes
         for which, correct in corrections.items():
             sd[which][:, j] = posterior.sample(window, n_draws=n_draws, seed=seed, correct=correct).array.std(1, ddof=1)
@@ -249,18 +249,6 @@ def _repeated(posterior: Posterior, n: int, n_time: int, seed: int) -> Batch:
     I = np.tile(I, (1, -(-n_time // period)))[:, :n_time]
     traces = simulate_traces(simulator.prior.sample(n, seed), I, simulator.dt, seed=seed, index=index)
     return as_recordings(traces, I, simulator.dt)
-
-
-def _cut(recordings: Batch, n_samples: int) -> Batch:
-    """The beginnings of recordings of one length."""
-    return replace(
-        recordings,
-        V=recordings.V[:, :n_samples],
-        I=recordings.I[:, :n_samples],
-        spikes=recordings.spikes[:, :n_samples],
-        refractory=recordings.refractory[:, :n_samples],
-        n_samples=np.full(len(recordings), n_samples, np.int32),
-    )
 
 
 def _quartiles(values: Float64[np.ndarray, " value"]) -> dict[str, float]:

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float64
 
 from leakyflow.diagnostics.checks import CHECKS, UNSPECIFIC, check_statistics
-from leakyflow.likelihood.sufficient import compress
 from leakyflow.models.posterior import Block, Posterior
 from leakyflow.models.statistics import STATISTICS, summary_statistics
 from leakyflow.recordings.batch import Batch
@@ -36,7 +35,8 @@ def features_of(
         blocks: Of these recordings, from `Posterior.blocks`, where they were made before.
     """
     parts = []
-    for _, block, _, summary in blocks or posterior.blocks(recordings):
-        s = compress(block)
+    for _, block, features, summary in blocks or posterior.blocks(recordings):
+        s = features.sufficient
+        assert s is not None  # cells have a typicality of their own
         parts.append(np.concatenate([check_statistics(block, s), summary_statistics(block, s), summary], axis=1))
     return np.concatenate(parts)

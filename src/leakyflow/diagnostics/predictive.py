@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float64
 
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws
-from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
+from leakyflow.likelihood.read_off import read_off_for, read_off_parameters
 from leakyflow.models.statistics import descriptive_statistics
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
@@ -81,7 +81,7 @@ class Predictive:
         """
         found = {}
         # As if the recording were one of the simulations, which also spares its statistics a compilation of their own.
-        features = _features(_joined(self.simulations, Batch.from_list([recording])).roomy())
+        features = _features(self.simulations.joined(Batch.from_list([recording])).roomy())
         for name in FEATURES:
             x, at = features[name][:-1], features[name][-1]
             # Of equal ones half count.
@@ -137,26 +137,9 @@ def posterior_predictive(
     n = min(n_draws, draws.n_draws)
     inferred = {name: draws[name][:n] for name in draws.names}
     read_off = read_off_parameters(Batch.from_list([recording]), prior)
-    given = prior.known | with_capacitance(read_off, (prior.known | inferred)["C"])
+    given = prior.known | read_off_for(prior.known | inferred, read_off)
     parameters = Parameters(**{name: np.broadcast_to(value, n) for name, value in given.items()}, **inferred)
     return Predictive(simulations=_simulate_from(parameters, recording, seed))
-
-
-def _joined(some: Batch, others: Batch) -> Batch:
-    """Recordings of one length together; a simulated neuron whose threshold lies below V[0] begins with a spike."""
-
-    def both(name: str) -> np.ndarray:
-        return np.concatenate([getattr(some, name), getattr(others, name)])
-
-    return Batch(
-        V=both("V"),
-        I=both("I"),
-        spikes=both("spikes"),
-        refractory=both("refractory"),
-        n_samples=both("n_samples"),
-        dt=some.dt,
-        names=some.names + others.names,
-    )
 
 
 def _features(recordings: Batch) -> dict[str, Float64[np.ndarray, " dataset"]]:

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.cell_mode import cell_mode
 from leakyflow.likelihood.laplace import Laplace
-from leakyflow.likelihood.read_off import with_capacitance
+from leakyflow.likelihood.read_off import read_off_for
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.neuron.parameters import TABLE, Parameters
 from leakyflow.recordings.batch import Batch
@@ -79,6 +79,6 @@ def _neuron(target: Scanned, z: Float64[np.ndarray, " param"], cell: Cell) -> Pa
     known = {**target.prior.known, **inferred}
     read_off = {
         name: float(np.average(value, weights=weights[TABLE[name].reader or "rest"]))
-        for name, value in with_capacitance(target.read_off, known["C"]).items()
+        for name, value in read_off_for(known, target.read_off).items()
     }
     return Parameters(**known, **read_off)

@@ -21,17 +21,17 @@ from leakyflow.likelihood.target import score_of
 from leakyflow.neuron.membrane import Membrane
 from leakyflow.neuron.parameters import Parameters
 from leakyflow.recordings.batch import Batch
+from leakyflow.recordings.rest import STILL
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["Passive", "guess", "passive_fit"]
+__all__ = ["Passive", "guess", "on_grid", "passive_fit"]
 
 # Samples by which the instruments lie back.
 LAG = 2
 # Times that the instruments are refined.
 N_REFINED = 2
 ORIGIN = -65.0  # mV, from which voltages are counted
-# pA by which a current changes at least, and ms for which, where a sweep says what the membrane is.
-STILL, LEAST_STIMULATED = 2.0, 50.0
+LEAST_STIMULATED = 50.0  # ms for which the current differs where a sweep says what the membrane is
 # Precision of a wide prior, which keeps what a recording does not show finite: of c_0 about the origin, c_1, c_2, c_3.
 CENTRE, SPREAD = np.array([0.0, -0.05, 0.012, 0.008]), np.array([1.0, 0.05, 0.012, 0.015])
 TAU, C = (2.0, 300.0), (10.0, 2000.0)  # ms and pF within which a first look is believed
@@ -185,3 +185,11 @@ def _unexplained(recordings: Batch, passive: Passive) -> Float64[np.ndarray, " c
     free = recordings.free[:, :-1] & recordings.free[:, 1:]
     n, _, sd = _moments_of(recordings, free, left + ORIGIN)
     return np.where(n > 1, sd / np.sqrt(dt), np.nan)
+
+
+def on_grid(recordings: Batch, prior: Prior, z: Float64[np.ndarray, "cell param"]) -> Batch:
+    """The current through the electrode as it is on the grid, by the series resistance of neurons with these scores."""
+    if recordings.I_electrode is None or "R_s" not in prior.inferred:
+        return recordings
+    R_s = prior.natural(z)[:, prior.inferred.index("R_s")]
+    return recordings.on_grid(R_s[recordings.cell])

@@ -12,22 +12,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int, Int32
 
-from leakyflow.likelihood.instrument import STILL, Passive, passive_fit
+from leakyflow.likelihood.instrument import Passive, passive_fit
 from leakyflow.likelihood.laplace import climb
 from leakyflow.likelihood.scan import trace_of
 from leakyflow.likelihood.sweeps import of_rows
 from leakyflow.neuron.parameters import TABLE, Parameters
 from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.recording import Recording
+from leakyflow.recordings.rest import LEAST_SAMPLES, samples_before_change
 from leakyflow.simulator.distributions import AbstractDistribution
 from leakyflow.simulator.prior import Prior, ReadOff
 
-__all__ = ["read_off_parameters", "refractory_period", "samples_at_rest", "with_capacitance"]
+__all__ = ["read_off_for", "read_off_parameters", "refractory_period", "samples_at_rest"]
 
 # Samples of rest that are looked at, at most.
 MOST_SAMPLES = 2048
-# Rest from which noise is read, in samples: from less, nothing.
-LEAST_SAMPLES = 50
 # What a voltage at rest shows of the current noise is current_noise / C. Under this name goes the capacitance, in pF,
 # for which a value was read: a neuron of another has the noise that looks the same, so that noise never decides C.
 READ_WITH_C = "C at reading"
@@ -51,7 +50,7 @@ def read_off_parameters(
 
     Returns:
         A number for each recording, in the parameter's unit; beside a current noise that of a neuron whose capacitance
-        is inferred, for which `with_capacitance` gives it.
+        is inferred, for which `read_off_for` gives it.
     """
     wanted = {name: entry.read_off for name, entry in prior.root.items() if isinstance(entry, ReadOff)}
     out = {name: np.full(len(recordings), float(entry.from_unconstrained(0.0))) for name, entry in wanted.items()}
@@ -67,12 +66,12 @@ def read_off_parameters(
     return out | _noises(recordings, passive, noises, _other_noises(prior))
 
 
-def with_capacitance(read_off: Mapping[str, Any], C: Any) -> dict[str, Any]:
-    """What was read off, for neurons of some capacitance (pF, of a shape that broadcasts)."""
+def read_off_for(values: Mapping[str, Any], read_off: Mapping[str, Any]) -> dict[str, Any]:
+    """What was read off, as neurons have it whose other parameters are these, of shapes that broadcast."""
     if READ_WITH_C not in read_off:
         return dict(read_off)
     own = {name: value for name, value in read_off.items() if name != READ_WITH_C}
-    return own | {"current_noise": own["current_noise"] * (C / read_off[READ_WITH_C])}
+    return own | {"current_noise": own["current_noise"] * (values["C"] / read_off[READ_WITH_C])}
 
 
 def _other_noises(prior: Prior) -> dict[str, float]:
@@ -105,9 +104,7 @@ def samples_at_rest(recordings: Batch) -> Int32[np.ndarray, " dataset"]:
 
     None where they are too few to say anything.
     """
-    wide = recordings.roomy()
-    moved = (np.abs(wide.I - wide.I[:, :1]) > STILL) | wide.spikes | ~wide.valid
-    n = np.where(moved.any(1), moved.argmax(1), wide.V.shape[1])
+    n = samples_before_change(recordings)
     return np.where(n < LEAST_SAMPLES, 0, np.minimum(n, MOST_SAMPLES)).astype(np.int32)
 
 

@@ -14,7 +14,7 @@ from leakyflow.likelihood.importance import ABOVE, Sampled, adaptive_importance,
 from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.populations import LARGEST_R_HAT, N_POPULATIONS, Start, largest_r_hat
 from leakyflow.likelihood.prepare import prepare
-from leakyflow.likelihood.read_off import with_capacitance
+from leakyflow.likelihood.read_off import read_off_for
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.target import Target
 from leakyflow.recordings.cell import Cell, as_cell
@@ -193,8 +193,8 @@ def _by_populations(
 
 def _given(target: Target, draws: Draws) -> dict[str, Any]:
     """Parameters that were not inferred; of those read off, the mean over the sweeps."""
-    C = draws["C"].mean() if "C" in draws.names else target.prior.known["C"]
-    read_off = with_capacitance(target.read_off, C)
+    means = {name: draws[name].mean() for name in draws.names}
+    read_off = read_off_for(target.prior.known | means, target.read_off)
     return {**target.prior.known, **{name: float(np.mean(value)) for name, value in read_off.items()}}
 
 

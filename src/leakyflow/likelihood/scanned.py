@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float64, Int
 from leakyflow.cpu import n_cpu, shared
 from leakyflow.layout import double_precision, layout
 from leakyflow.likelihood.instrument import guess, passive_fit
-from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
+from leakyflow.likelihood.read_off import read_off_for, read_off_parameters
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
 from leakyflow.likelihood.sweeps import SIDE_BY_SIDE, cut, doubled, lengths_of, log_likelihood_of
 from leakyflow.likelihood.target import Density, Target
@@ -115,7 +115,7 @@ def parameters_of(prior: Prior, theta: Any, read_off: Mapping[str, Any]) -> Para
     """Neurons with the inferred parameters theta, along its last axis, and all else known or read off."""
     inferred = {name: theta[..., i] for i, name in enumerate(prior.inferred)}
     given = {**prior.known, **inferred}
-    return Parameters(**given, **with_capacitance(read_off, given["C"]))
+    return Parameters(**given, **read_off_for(given, read_off))
 
 
 @lru_cache(maxsize=8)

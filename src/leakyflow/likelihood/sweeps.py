@@ -56,7 +56,7 @@ def lengths_of(trace: Trace) -> Int[np.ndarray, " sweep"]:
 
 
 def cut(trace: Trace, rows: Int[np.ndarray, " row"], n: int) -> Trace:
-    """The first n samples of some sweeps, and after their ends what says nothing."""
+    """The first n samples of some sweeps as the scan takes them, and after their ends what says nothing."""
     kept = [value[:n, rows] for value in trace[:-1]]
     return Trace._make([*(np.pad(value, ((0, n - len(value)), (0, 0))) for value in kept), trace.dt])
 

@@ -16,10 +16,11 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from leakyflow.errors import LeakyflowError
+from leakyflow.likelihood.instrument import on_grid
 from leakyflow.likelihood.prepare import has_likelihood
 from leakyflow.likelihood.regression import regression_is_exact
 from leakyflow.likelihood.scanned import Scanned
-from leakyflow.likelihood.sufficient import compress
+from leakyflow.likelihood.sufficient import Sufficient, compress
 from leakyflow.likelihood.target import Target
 from leakyflow.models.backend import bf, blank_weights, seeded
 from leakyflow.models.cell_statistics import cell_statistics
@@ -53,6 +54,7 @@ class Features(NamedTuple):
     target: Target | None  # the exact posteriors, where their preparation gave the coordinates
     arrays: dict[str, Float32[np.ndarray, "dataset feature"]]  # "local" and, where used, "statistics"
     recordings: Batch  # as the network knows them from simulations
+    sufficient: Sufficient | None  # statistics of these, where they are single sweeps
 
 
 class Network:
@@ -107,20 +109,24 @@ class Network:
         if self._scans:
             target = Scanned.of(recordings, prior)
             local = scanned_coordinates(target)
-            known = self._as_simulated(recordings, local)
-            return Features(local, target, self._arrays(known, local, target.read_off), known)
-        if self.config.standardize == "prior":
+            known = on_grid(recordings, prior, local.centre)  # as simulations are
+            return self._features(known, local, self._compressed(known), target)
+        sufficient = self._compressed(recordings)
+        if self.config.standardize == "prior" or sufficient is None:
             local = prior_coordinates(recordings.n_cells, prior.n_inferred)
         else:
-            local = laplace_coordinates(prior, compress(recordings))
-        return Features(local, None, self._arrays(recordings, local, {}), recordings)
+            local = laplace_coordinates(prior, sufficient)
+        return self._features(recordings, local, sufficient)
 
-    def _as_simulated(self, recordings: Batch, local: LocalCoordinates) -> Batch:
-        """The current through the electrode as it is on the grid, by the series resistance of the mode."""
-        if recordings.I_electrode is None or "R_s" not in self.names:
-            return recordings
-        R_s = self.simulator.prior.natural(local.centre)[:, self.names.index("R_s")]
-        return recordings.on_grid(R_s[recordings.cell])
+    def _compressed(self, recordings: Batch) -> Sufficient | None:
+        """Coordinates, statistics and typicality read it; of cells, whose statistics are pooled, there is none."""
+        return None if self.takes_cells else compress(recordings)
+
+    def _features(
+        self, recordings: Batch, local: LocalCoordinates, sufficient: Sufficient | None, target: Target | None = None
+    ) -> Features:
+        arrays = self._arrays(recordings, local, target.read_off if target else {}, sufficient)
+        return Features(local, target, arrays, recordings, sufficient)
 
     @property
     def _scans(self) -> bool:
@@ -133,19 +139,17 @@ class Network:
         recordings: Batch,
         local: LocalCoordinates,
         read_off: Mapping[str, Float64[np.ndarray, " sweep"]],
+        sufficient: Sufficient | None,
     ) -> dict[str, Float32[np.ndarray, "dataset feature"]]:
         arrays = {"local": coordinate_features(local, correlations=self.config.untold is None)}
         if read_off:
             noises = noise_features(self.simulator.prior, recordings.cell_means(read_off))
             arrays["local"] = np.concatenate([arrays["local"], noises], axis=1)
         if self.config.summary.statistics:
-            arrays["statistics"] = self._statistics(recordings)
+            arrays["statistics"] = (
+                cell_statistics(recordings) if sufficient is None else summary_statistics(recordings, sufficient)
+            )
         return {name: value.astype(np.float32) for name, value in arrays.items()}
-
-    def _statistics(self, recordings: Batch) -> Float64[np.ndarray, "dataset statistic"]:
-        if self.takes_cells:
-            return cell_statistics(recordings)
-        return summary_statistics(recordings, compress(recordings))
 
     def inputs(self, features: Features, recordings: Batch | None = None) -> dict[str, Float32[np.ndarray, "..."]]:
         """Inputs of the summary network; the recordings are needed where it reads the raw trace."""
@@ -260,7 +264,8 @@ class Network:
         entries = {name: entry.read_off for name, entry in prior.root.items() if isinstance(entry, ReadOff)}
         medians = {name: np.array([float(entry.from_unconstrained(0.0))]) for name, entry in entries.items()}
         local = prior_coordinates(1, prior.n_inferred)
-        return Features(local, None, self._arrays(blank, local, medians), blank)
+        sufficient = self._compressed(blank)
+        return Features(local, None, self._arrays(blank, local, medians, sufficient), blank, sufficient)
 
     def _shapes(self) -> dict:
         """Shapes of one recording's inputs, found by summarizing one."""

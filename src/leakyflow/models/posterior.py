@@ -14,7 +14,7 @@ from rich.progress import track
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.draws import Draws
 from leakyflow.likelihood.prepare import has_exact_likelihood, has_likelihood, prepare
-from leakyflow.likelihood.read_off import read_off_parameters, with_capacitance
+from leakyflow.likelihood.read_off import read_off_for, read_off_parameters
 from leakyflow.likelihood.reference import reference_posterior
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.sufficient import compress
@@ -178,8 +178,8 @@ class Posterior:
         diagnostics = pd.DataFrame(rows, index=pd.Index(names, name="recording"))
         joined = {name: np.concatenate([part[name] for part in read_off]) for name in (read_off[0] if read_off else ())}
         draws = Draws(self.names, values, names, source=self.name, diagnostics=diagnostics, dt=self.dt)
-        C = draws["C"].mean(-1) if "C" in self.names else self.prior.known["C"]
-        draws = replace(draws, given=self.prior.known | with_capacitance(joined, C))
+        means = {name: draws[name].mean(-1) for name in self.names}
+        draws = replace(draws, given=self.prior.known | read_off_for(self.prior.known | means, joined))
         return draws.of(0) if single else draws
 
     def _searches(self, batch: Batch, *, alone: bool) -> bool:

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int
 
 from leakyflow.likelihood.blocks import in_blocks
+from leakyflow.likelihood.least_squares import Regression, least_squares, predicted_at_spikes
 from leakyflow.likelihood.sufficient import Sufficient
-from leakyflow.models.least_squares import Regression, least_squares, predicted_at_spikes
 from leakyflow.recordings.batch import Batch
 
 __all__ = ["STATISTICS", "descriptive_statistics", "loose_fit", "summary_statistics"]

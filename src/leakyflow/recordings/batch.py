@@ -1,4 +1,4 @@
-"""Many recordings side by side: the one place where traces are padded, cut and joined."""
+"""Many recordings side by side: the one place where recordings are padded, cut and joined."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -86,11 +86,7 @@ class Batch:
         """
         if not recordings:
             raise LeakyflowError("At least one recording is needed, got an empty list.")
-        dts = sorted({recording.dt for recording in recordings})
-        if len(dts) > 1:
-            raise LeakyflowError(
-                f"All recordings must have the same dt, got {dts} ms. Read them with read_recording(dt=)."
-            )
+        dt = _common_dt(recordings)
         lengths = np.array([recording.n_samples for recording in recordings], dtype=np.int32)
         n_time = int(lengths.max()) if n_time is None else n_time
         if lengths.max() > n_time:
@@ -107,7 +103,7 @@ class Batch:
             for row, recording in zip(arrays[name], recordings, strict=True):
                 trace = getattr(recording, name)
                 row[: recording.n_samples] = recording.I if trace is None else trace
-        return cls(**arrays, n_samples=lengths, dt=dts[0], names=tuple(recording.name for recording in recordings))
+        return cls(**arrays, n_samples=lengths, dt=dt, names=tuple(recording.name for recording in recordings))
 
     @property
     def valid(self) -> Bool[np.ndarray, "dataset time"]:
@@ -146,6 +142,28 @@ class Batch:
         n_samples = np.minimum(n_samples, self.n_samples)
         kept = self._traces(lambda trace: trace[:, : n_samples.max()])
         return replace(self, **kept, n_samples=n_samples)
+
+    def joined(self, others: "Batch") -> "Batch":
+        """These recordings and then others, whose cells are cells of their own.
+
+        Raises:
+            ValueError: If the sampling intervals differ.
+        """
+        dt, n_time = _common_dt([self, others]), max(self.V.shape[1], others.V.shape[1])
+        parts = [batch.padded_to(n_time) for batch in (self, others)]
+        alike = all(batch.I_electrode is None for batch in parts)
+        arrays: dict[str, Any] = {}
+        for name in TRACES[:4] if alike else TRACES:
+            traces = (batch.I if (trace := getattr(batch, name)) is None else trace for batch in parts)
+            arrays[name] = np.concatenate(list(traces))
+        return Batch(
+            **arrays,
+            n_samples=np.concatenate([self.n_samples, others.n_samples]),
+            dt=dt,
+            names=self.names + others.names,
+            cell=np.concatenate([self.cell, others.cell + self.n_cells]),
+            cell_names=self.cell_names + others.cell_names,
+        )
 
     def _traces(self, change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
         """Every trace that there is, changed."""
@@ -220,3 +238,10 @@ class Batch:
 
     def __iter__(self) -> Iterator[Recording]:
         return (self[index] for index in range(len(self)))
+
+
+def _common_dt(sampled: "Sequence[Recording | Batch]") -> float:
+    dts = sorted({one.dt for one in sampled})
+    if len(dts) > 1:
+        raise LeakyflowError(f"All recordings must have the same dt, got {dts} ms. Read them with read_recording(dt=).")
+    return dts[0]

@@ -1,10 +1,16 @@
 """Where a recording is at rest, so that its noise can be read off."""
 
 import numpy as np
+from jaxtyping import Int
 
+from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.recording import Recording
 
-__all__ = ["rest_stretches"]
+__all__ = ["LEAST_SAMPLES", "STILL", "rest_stretches", "samples_before_change"]
+
+# Rest from which noise is read, in samples: from less, nothing.
+LEAST_SAMPLES = 50
+STILL = 2.0  # pA by which a current changes at least
 
 _BLOCK = 5.0  # ms in which the current is judged
 _LEVEL = 0.01  # share of the current's range by which the means of blocks may differ at rest
@@ -47,6 +53,20 @@ def rest_stretches(recording: Recording) -> list[slice]:
             inside[:settling] = False
         found += [slice(begin + a, begin + b) for a, b in _runs(inside) if (b - a) * recording.dt >= _LEAST]
     return found
+
+
+def samples_before_change(recordings: Batch) -> Int[np.ndarray, " dataset"]:
+    """Samples of each recording before its current changes or its first spike: there its noises are read.
+
+    Example:
+        >>> I = np.where(np.arange(300) < 100, 0.0, 100.0).astype(np.float32)
+        >>> quiet = np.zeros(300, bool)
+        >>> recording = Recording(V=I / 10 - 70, I=I, spikes=quiet, refractory=quiet, dt=0.2)
+        >>> samples_before_change(Batch.of(recording))
+        array([100])
+    """
+    moved = (np.abs(recordings.I - recordings.I[:, :1]) > STILL) | recordings.spikes | ~recordings.valid
+    return np.where(moved.any(1), moved.argmax(1), recordings.V.shape[1])
 
 
 def _steady(I: np.ndarray, n: int) -> np.ndarray:

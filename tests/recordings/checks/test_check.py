@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from leakyflow.recordings.checks.check import check_recording
-from leakyflow.recordings.checks.quality import drift_between
+from leakyflow.recordings.checks.quality import drift_between, short_rest
 from leakyflow.recordings.preprocessing import to_recording
+from leakyflow.recordings.recording import Recording
 
 from ..lif import raw, step, voltage
 
@@ -211,3 +212,20 @@ def test_drift_between_sweeps_is_said():
     (found,) = drift_between(sweeps)
     assert "sweep 0" in found.what
     assert "sweep 9" in found.what
+
+
+@pytest.mark.parametrize(("rest", "warned"), [(1, True), (49, True), (50, False)])
+def test_a_window_that_does_not_begin_at_rest_is_named_though_it_rests_later(rest, warned):
+    """50 samples are what the noises are read from, at the beginning only."""
+    I = np.repeat(np.float32([0.0, 100.0, 0.0]), [rest, 500, 3000])
+    quiet = np.zeros(len(I), bool)
+    recording = Recording(V=I / 10 - 70, I=I, spikes=quiet, refractory=quiet, dt=0.2)
+    assert ["begin with 10 ms of rest" in finding.what for finding in short_rest(recording)] == [True] * warned
+
+
+def test_a_first_spike_ends_the_rest():
+    quiet = np.zeros(1000, bool)
+    at = np.arange(1000) == 20
+    V, I = np.full(1000, -70.0, np.float32), np.zeros(1000, np.float32)
+    recording = Recording(V=V, I=I, spikes=at, refractory=quiet, dt=0.2)
+    assert [f"got {4.0:g} ms" in finding.what for finding in short_rest(recording)] == [True]

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.checks.window import Window, longest
 from leakyflow.recordings.finding import Finding
 from leakyflow.recordings.recording import Recording
-from leakyflow.recordings.rest import rest_stretches
+from leakyflow.recordings.rest import LEAST_SAMPLES, rest_stretches, samples_before_change
 
 __all__ = ["drift", "drift_between", "hum", "short_rest"]
 
@@ -17,7 +18,6 @@ _HUM_FOR = 200  # ms that resolve them
 _SETTLING = 100  # ms after a change of the current
 _DRIFT = 5.0  # mV
 _ENDS = 50  # ms at both ends
-_REST = 20.0  # ms
 
 
 def hum(window: Window) -> list[Finding]:
@@ -69,16 +69,17 @@ def drift(window: Window) -> list[Finding]:
 
 
 def short_rest(recording: Recording) -> list[Finding]:
-    """No stretch at rest from which the noises could be read off."""
-    longest = max(((rest.stop - rest.start) * recording.dt for rest in rest_stretches(recording)), default=0.0)
-    if longest >= _REST:
+    """No rest at the beginning, from which the noises could be read off."""
+    n = int(samples_before_change(Batch.of(recording))[0])
+    if n >= LEAST_SAMPLES:
         return []
+    least, rest = (k * recording.dt for k in (LEAST_SAMPLES, n))
     return [
         Finding(
             "warn",
-            f"A recording should have {_REST:g} ms of rest, got {longest:g} ms in {recording.name}: its noises cannot "
-            "be read off.",
-            "Begin the window earlier, before the current changes.",
+            f"A recording should begin with {least:g} ms of rest, before its current changes and its first spike, got "
+            f"{rest:g} ms in {recording.name}: its noises cannot be read off.",
+            "Begin the window where the cell rests; rest that comes later is not looked at.",
             "start",
         )
     ]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from leakyflow.likelihood.least_squares import coefficients, least_squares, predicted_at_spikes
 from leakyflow.likelihood.sufficient import compress
-from leakyflow.models.least_squares import coefficients, least_squares, predicted_at_spikes
 from leakyflow.recordings.batch import Batch
 from leakyflow.recordings.recording import Recording
 from tests.cases import DT, NEURON, PRIORS, recorded, simulated, simulator, stimulated

@@ -73,6 +73,16 @@ print(importlib.util.find_spec("bokeh") is not None, importlib.util.find_spec("d
     assert run_python(code).stdout.split() == [str(found)] * 2
 
 
+def test_what_a_library_has_found_is_not_hidden_from_it():
+    code = """
+import sys, numpy, xarray
+from leakyflow.cli.commands import spare
+spare(["infer", "cell.abf"])
+print(xarray.DataArray(numpy.arange(3)).sum().item(), "dask" in sys.modules and sys.modules["dask"] is None)
+"""
+    assert run_python(code).stdout.split() == ["3", "False"]
+
+
 def test_a_network_is_loaded_without_another_backend():
     """Keras imports TensorFlow, for two seconds, where a layer's configuration is asked for."""
     code = """

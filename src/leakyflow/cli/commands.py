@@ -20,7 +20,7 @@ __all__ = ["app", "main"]
 
 # What libraries import where it is installed, for a twelfth of the time of `infer`: ArviZ to draw by, xarray to write
 # lazily. The commands that need one of them.
-OPTIONAL = ("bokeh", "dask", "distributed")
+OPTIONAL, THEIRS = ("bokeh", "dask", "distributed"), ("arviz", "xarray")
 NEED_OPTIONAL = ("app", "batch", "summarize")
 
 
@@ -64,12 +64,14 @@ def main() -> None:
 def spare(arguments: list[str]) -> None:
     """Let libraries take for absent, in this process, what a command does not need.
 
+    Where they were imported already they have looked, and rely on what they found.
+
     Example:
         >>> spare(["batch", "cells", "--out", "results"])  # needs it
         >>> "dask" in sys.modules and sys.modules["dask"] is None
         False
     """
-    if not set(arguments) & set(NEED_OPTIONAL):
+    if not set(arguments) & set(NEED_OPTIONAL) and not set(THEIRS) & set(sys.modules):
         for name in OPTIONAL:
             sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # what makes an import fail
 

@@ -2,9 +2,10 @@
 
     python benchmarks/from_truth.py --cells 6 8 12 14
 
-Cells are those of `leakyflow diagnose cell --n 200`. Of each it prints, and keeps in benchmarks/results/from_truth.json,
-the log evidence of the corrected draws, that of draws around the mode to which the true parameters lead, and the squared
-distance of the truth from the draws' mean, whitened by them: 19 on average where draws are those of the posterior.
+Cells are those of `leakyflow diagnose cell --n 200`. Of each it prints, and keeps in
+benchmarks/results/from_truth.json, the log evidence of the corrected draws, that of draws around the mode to which the
+true parameters lead, and the squared distance of the truth from the draws' mean, whitened by them: 19 on average where
+draws are those of the posterior.
 """
 
 import argparse

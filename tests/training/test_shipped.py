@@ -18,7 +18,7 @@ from leakyflow.training.run import CONFIG, NETWORK, RECORD, SHIPPED, load_poster
 NAMES = ("cell", "lif", "lstm", "standard")
 OF_SWEEPS = NAMES[1:]
 # Two have to scan each sample, a cell has ten times as many.
-N = {"cell": 12, "lif": 300, "lstm": 2000, "standard": 2000}
+N = {"cell": 6, "lif": 300, "lstm": 2000, "standard": 2000}
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -153,7 +153,7 @@ def test_a_card_says_what_the_weights_do(posterior):
 
     Contraction and coverage are of bounded numbers; a squared error is not, where draws are not corrected.
     """
-    dataset = make_dataset(load_config(posterior.name), min(400, N[posterior.name]), seed=7_000_000)
+    dataset = make_dataset(load_config(posterior.name), min(150, N[posterior.name]), seed=7_000_000)
     found = diagnose(posterior, dataset, n_draws=200, seed=1).recovery
     said = pd.read_csv(SHIPPED / posterior.name / DIAGNOSTICS / RECOVERY, index_col="parameter")
     kept = read_checks(SHIPPED / posterior.name / DIAGNOSTICS)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import leakyflow as lf
+from leakyflow.files import replacing
 from leakyflow.likelihood.cell_mode import cell_mode
 from leakyflow.likelihood.importance import adaptive_importance
 from leakyflow.likelihood.reference import ENOUGH
@@ -52,7 +53,8 @@ def main() -> None:
             "k_hat_from_truth": again.k_hat,
         }
         print(i, found[str(i)], flush=True)
-        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        with replacing(RESULTS) as scratch:
+            scratch.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -18,22 +18,21 @@ import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import leakyflow as lf
+import real_verdicts
 from accuracy import N_DRAWS, RESULTS, held_out, markdown
 
 NETWORKS = ("standard", "lif")
 N_ONE, N_MANY = 12, 1000
 PATH = RESULTS / "inference.json"
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 CELLS: dict[str, tuple[str, dict[str, Any]]] = {
-    "a sweep of 1 s": ("steps_171116sh_0018.abf", {"sweeps": [12], "start": 900, "stop": 1900}),
-    "17 sweeps of 2 s": ("steps_171116sh_0018.abf", {"start": 900, "stop": 2900}),
-    "60 s of noise": ("training_DRN157.abf", {}),
+    "a sweep of 1 s": (real_verdicts.CELLS["171116sh"][0], {"sweeps": [12], "start": 900, "stop": 1900}),
+    "17 sweeps of 2 s": real_verdicts.CELLS["171116sh"],
+    "60 s of noise": real_verdicts.CELLS["DRN157"],
 }
 
 
@@ -75,7 +74,7 @@ def many(name: str, correct: bool) -> dict[str, float]:
 def of_cell(file: str, window: dict[str, Any]) -> dict[str, Any]:
     """Seconds on the clock and of the processors of draws of one cell, the second time."""
     posterior = lf.load_posterior("cell")
-    cell = lf.read_cell(RECORDINGS / file, dt=posterior.dt, **window)
+    cell = lf.read_cell(real_verdicts.FOLDER / file, dt=posterior.dt, **window)
     row: dict[str, Any] = {"file": file, "sweeps": len(cell)}
     for which, correct in (("amortized", False), ("corrected", True)):
         for _ in range(2):

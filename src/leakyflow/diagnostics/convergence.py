@@ -9,14 +9,13 @@ import pandas as pd
 from leakyflow.errors import LeakyflowError
 from leakyflow.schema import check_finite, reading
 from leakyflow.training.config import load_config
-from leakyflow.training.run import COLUMNS, CONFIG, HISTORY, read_record
+from leakyflow.training.run import COLUMNS, CONFIG, CURE, HISTORY, read_record
 
 __all__ = ["Convergence", "measure_convergence", "read_history"]
 
 # Nats. A validation loss that falls by less over the last quarter of training has come to rest.
 AT_REST = 0.05
 MOST_EPOCHS = 10**6
-CURE = "Copy the folder again from its source, or train again."
 
 
 class Convergence(NamedTuple):

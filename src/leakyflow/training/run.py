@@ -26,6 +26,7 @@ from leakyflow.training.config import load_config, presets
 __all__ = [
     "COLUMNS",
     "CONFIG",
+    "CURE",
     "HISTORY",
     "LAST",
     "NETWORK",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 CONFIG, HISTORY, LAST, NETWORK, RECORD = "config.toml", "history.csv", "last.npz", "network.weights.h5", "run.json"
+CURE = "Copy the folder again from its source, or train again."  # of one that was damaged
 COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")  # of the history
 # Networks that come with the package: folders of runs, without what only training needs.
 SHIPPED = Path(__file__).parent.parent / "networks"
@@ -139,7 +141,7 @@ def read_record(folder: Path) -> Record:
     path = folder / RECORD
     if not path.is_file():
         return {}
-    return load_json(path, Record, most=LARGEST_RECORD, cure="Copy the folder again from its source, or train again.")
+    return load_json(path, Record, most=LARGEST_RECORD, cure=CURE)
 
 
 def check_formulas(folder: Path) -> None:

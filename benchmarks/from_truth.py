@@ -17,7 +17,7 @@ import numpy as np
 import leakyflow as lf
 from leakyflow.files import replacing
 from leakyflow.likelihood.cell_mode import cell_mode
-from leakyflow.likelihood.importance import adaptive_importance
+from leakyflow.likelihood.importance import Effort, adaptive_importance
 from leakyflow.likelihood.reference import ENOUGH
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.recordings.batch import Batch
@@ -44,7 +44,8 @@ def main() -> None:
         away = np.linalg.solve(np.linalg.cholesky(np.cov(z.T)), truth[i] - z.mean(0))
         target = Scanned.of(Batch.of(cell), prior)
         mode = cell_mode(target, truth[i])
-        again = adaptive_importance(target, [mode], n_effective=ENOUGH, rng=np.random.default_rng(i)).weights
+        effort = Effort.of(int(target.lengths.sum()), N_DRAWS, ENOUGH)
+        again = adaptive_importance(target, [mode], effort=effort, rng=np.random.default_rng(i)).weights
         found[str(i)] = {
             "k_hat": float(row["k_hat"]),
             "squared_distance": float(away @ away),

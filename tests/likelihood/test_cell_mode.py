@@ -10,7 +10,7 @@ from leakyflow.likelihood import cell_mode as module
 from leakyflow.likelihood import reference
 from leakyflow.likelihood.cell_mode import Found, cell_mode, find_mode
 from leakyflow.likelihood.gauss_newton import scored_modes
-from leakyflow.likelihood.importance import Sampled, Weights
+from leakyflow.likelihood.importance import Effort, Sampled, Weights
 from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.recordings.batch import Batch
@@ -98,7 +98,7 @@ def test_a_search_that_did_not_agree_is_not_reliable(target, monkeypatch):
 
 
 def test_of_a_cell_of_many_samples_weights_that_fail_are_said_to_and_no_particles_start(target, monkeypatch):
-    def failed(target, begin, *, n_effective, rng):
+    def failed(target, begin, *, effort, rng):
         z = begin[0].centre + 0.01 * rng.standard_normal((400, len(begin[0].centre)))
         return Sampled(z, np.full(400, -9.0), Weights(np.full(400, 1.0 / 400), 1.3, -7.0), begin[0])
 
@@ -118,9 +118,9 @@ def test_a_draw_above_the_mode_leads_the_search_to_a_better_one(target):
     # What a search gives that stops short of the mode: draws around it are more probable.
     away = best.centre + 6.0 * np.sqrt(best.covariance[0, 0]) * np.eye(len(best.centre))[0]
     short = Laplace(away, best.covariance, float(target.log_joint(away[None, None])[0, 0]))
-    rng = np.random.default_rng(2)
-    found = reference._from_the_best(target, (short,), 500, rng)
-    from_mode = reference._from_the_best(target, (best,), 500, rng)
+    rng, effort = np.random.default_rng(2), Effort(500.0, 500.0, 0.0)
+    found = reference._from_the_best(target, (short,), effort, rng)
+    from_mode = reference._from_the_best(target, (best,), effort, rng)
     assert short.log_density < best.log_density - 5.0
     assert found.weights.reliable
     error = np.sqrt(1.0 / found.weights.ess + 1.0 / from_mode.weights.ess)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from leakyflow.likelihood import importance
-from leakyflow.likelihood.importance import LAST_ROUND, MOST_ROUNDS, N_ROUND, Weights, adaptive_importance
+from leakyflow.likelihood.importance import (
+    LAST_ROUND,
+    MANY_ROUNDS,
+    MOST_ROUNDS,
+    N_ROUND,
+    Effort,
+    Weights,
+    adaptive_importance,
+)
 from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.target import Target
 from leakyflow.simulator.distributions import normal_log_prob
@@ -36,7 +44,7 @@ class TwoModes(Target):
 
 def sampled(begin):
     modes = [Laplace(sign * APART, SD**2 * np.eye(3), HEIGHT) for sign in begin]
-    return adaptive_importance(TwoModes(), modes, n_effective=1000, rng=np.random.default_rng(1))
+    return adaptive_importance(TwoModes(), modes, effort=Effort(1000.0, 500.0, 1e5), rng=np.random.default_rng(1))
 
 
 def test_from_both_modes_each_has_its_share():
@@ -53,12 +61,40 @@ def test_from_one_mode_the_other_is_missed_and_with_it_its_evidence():
     assert weights.log_evidence == pytest.approx(np.log1p(-SHARE), abs=4.0 / np.sqrt(weights.ess))
 
 
-@pytest.mark.parametrize(("k_hat", "rounds"), [(0.5, MOST_ROUNDS), (2.0, LAST_ROUND)])
-def test_where_weights_may_not_be_used_yet_there_are_more_rounds(k_hat, rounds, monkeypatch):
+@pytest.mark.parametrize(
+    ("k_hat", "affordable", "rounds"),
+    [
+        (0.6, 0.0, MANY_ROUNDS),
+        (2.0, 0.0, LAST_ROUND),
+        (0.6, 20.0 * N_ROUND, 20),
+        (0.6, 1e9, MOST_ROUNDS),
+        (2.0, 1e9, MOST_ROUNDS),
+    ],
+)
+def test_where_weights_may_not_be_used_yet_there_are_more_rounds(k_hat, affordable, rounds, monkeypatch):
     def judged(log_ratio):
         return [Weights(np.full(log_ratio.shape[1], 1.0 / log_ratio.shape[1]), k_hat, 0.0)]
 
     monkeypatch.setattr(importance, "importance_weights", judged)
     mode = Laplace(np.zeros(3), np.eye(3), np.inf)
-    found = adaptive_importance(TwoModes(), [mode], n_effective=1e9, rng=np.random.default_rng(1))
+    effort = Effort(wanted=1e9, enough=1e9, affordable=affordable)
+    found = adaptive_importance(TwoModes(), [mode], effort=effort, rng=np.random.default_rng(1))
     assert len(found.z) == rounds * N_ROUND
+
+
+@pytest.mark.parametrize(
+    ("ess", "k_hat", "n_samples", "n_drawn", "met"),
+    [
+        (2001.0, 0.5, 1000, 2000, True),
+        (1990.0, 0.5, 1000, 2000, False),
+        (5000.0, 0.6, 1000, 2000, False),  # a heavier tail, and more draws are affordable
+        (600.0, 0.6, 100_000, 4000, True),  # of a long cell
+        (400.0, 0.6, 100_000, 4000, False),
+        (400.0, 0.6, 100_000, MANY_ROUNDS * N_ROUND, True),
+        (5000.0, 0.8, 100_000, MANY_ROUNDS * N_ROUND, False),
+    ],
+)
+def test_fewer_effective_draws_of_a_long_cell_will_do(ess, k_hat, n_samples, n_drawn, met):
+    n = round(ess)
+    weights = Weights(np.full(n, 1.0 / n), k_hat, 0.0)
+    assert Effort.of(n_samples, 1000, 500.0).met(weights, n_drawn) == met

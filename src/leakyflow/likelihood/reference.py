@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from leakyflow.errors import LeakyflowError
 from leakyflow.likelihood.cell_mode import cell_mode, find_mode
 from leakyflow.likelihood.draws import Draws
-from leakyflow.likelihood.importance import ABOVE, Sampled, adaptive_importance, learnt, resample
+from leakyflow.likelihood.importance import ABOVE, Effort, Sampled, adaptive_importance, learnt, resample
 from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.populations import LARGEST_R_HAT, N_POPULATIONS, Start, largest_r_hat
 from leakyflow.likelihood.prepare import prepare
@@ -27,9 +27,9 @@ __all__ = ["ENOUGH", "around_draws", "around_the_mode", "reference_posterior"]
 MOST_SEARCHES = 6
 # Samples of a cell, beyond which particles (a million evaluations) would take more than three minutes on two cores.
 MOST_SAMPLES = 30_000
-# Effective draws that weights must have, and how much wider than what they found the particles begin.
+# Effective draws of a long cell without a network, and how much wider than what they found the particles begin.
 MOST_EFFECTIVE, SPREAD = 1000, 2.0
-# Effective draws that are enough where a network's are corrected, of which weights leave no more.
+# Effective draws that will do of a long cell where a network's draws are corrected, of which weights leave no more.
 ENOUGH = 500
 
 
@@ -110,8 +110,10 @@ def around_the_mode(
     found = find_mode(target, rng, near)
     if found is None:
         return None
-    sampled = _from_the_best(target, found.modes, min(n_draws, MOST_EFFECTIVE if near is None else ENOUGH), rng)
-    if not sampled.weights.reliable and target.lengths.sum() <= MOST_SAMPLES:
+    n_samples = int(target.lengths.sum())
+    effort = Effort.of(n_samples, n_draws, MOST_EFFECTIVE if near is None else ENOUGH)
+    sampled = _from_the_best(target, found.modes, effort, rng)
+    if not sampled.weights.reliable and n_samples <= MOST_SAMPLES:
         proposal = sampled.proposal
         start = Start(0.9, proposal.centre, np.linalg.cholesky(SPREAD**2 * proposal.covariance))
         return _by_populations(target, start, n_draws=n_draws, seed=seed)
@@ -139,7 +141,8 @@ def around_draws(
     """
     rng, n = np.random.default_rng(seed), z.shape[1]
     begin = learnt(z, log_ratio, Laplace(np.zeros(n), np.eye(n), np.inf))  # no draw is called a better mode
-    found = _drawn(adaptive_importance(target, [begin], n_effective=min(n_draws, ENOUGH), rng=rng), n_draws, rng)
+    effort = Effort.of(int(target.lengths.sum()), n_draws, ENOUGH)
+    found = _drawn(adaptive_importance(target, [begin], effort=effort, rng=rng), n_draws, rng)
     return found if found[1]["reliable"] else None
 
 
@@ -163,12 +166,10 @@ def _drawn(
     return own.swapaxes(0, 1).reshape(-1, z.shape[1])[:n_draws], row
 
 
-def _from_the_best(
-    target: Scanned, modes: tuple[Laplace, ...], n_effective: float, rng: np.random.Generator
-) -> Sampled:
+def _from_the_best(target: Scanned, modes: tuple[Laplace, ...], effort: Effort, rng: np.random.Generator) -> Sampled:
     """Draws around the modes; where these find, or lead to, a better mode, around that."""
     for _ in range(MOST_SEARCHES):
-        sampled = adaptive_importance(target, modes, n_effective=n_effective, rng=rng)
+        sampled = adaptive_importance(target, modes, effort=effort, rng=rng)
         best, least = int(sampled.log_joint.argmax()), modes[0].log_density + ABOVE
         if sampled.weights.reliable and sampled.log_joint[best] <= least:
             break

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from leakyflow.cpu import n_cpu
-from leakyflow.likelihood.importance import LEAST_ESS, efficiency, importance_weights, resample
+from leakyflow.likelihood.importance import LEAST_ESS, Effort, Weights, efficiency, importance_weights, resample
 from leakyflow.likelihood.populations import Populations, Start
 from leakyflow.likelihood.reference import ENOUGH, around_draws, around_the_mode
 from leakyflow.likelihood.scanned import Scanned
@@ -98,7 +98,7 @@ def corrected(
     out, rows, missed = own, [], []
     for i, (weights, seed) in enumerate(zip(importance_weights(log_ratio - log_spread), seeds, strict=True)):
         row = as_amortized("") | {"k_hat": weights.k_hat, "efficiency": efficiency(log_ratio[i, :n_own])}
-        if not weights.reliable or (weights.ess < min(n_draws, ENOUGH) and isinstance(target, Scanned)):
+        if not _settled(target, i, weights, n_draws, z.shape[1]):
             missed.append(i)
         if weights.reliable:
             index = resample(weights.weight, n_draws, np.random.default_rng(seed))
@@ -124,6 +124,13 @@ def corrected(
             if populations is not None:
                 out[i] = populations.combined(n_draws)
     return out, rows
+
+
+def _settled(target: Target, index: int, weights: Weights, n_draws: int, n_amortized: int) -> bool:
+    """Whether weights of the network's draws of one cell give corrected draws that need no more."""
+    if not isinstance(target, Scanned):
+        return weights.reliable
+    return Effort.of(int(target.one(index).lengths.sum()), n_draws, ENOUGH).met(weights, n_amortized)
 
 
 def checked(

@@ -43,7 +43,9 @@ def test_the_readme_has_code():
 
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize(
-    "command", [pytest.param(line, marks=pytest.mark.slow if " run" in line else ()) for line in commands()]
+    "command",
+    # To train, or to infer a cell from all sweeps of a file, takes a minute where two tests run side by side.
+    [pytest.param(line, marks=pytest.mark.slow if {"run", "infer"} & set(line.split()) else ()) for line in commands()],
 )
 def test_a_command_of_the_readme_ends_well(command):
     result = leakyflow_(*shlex.split(command, comments=True)[1:])

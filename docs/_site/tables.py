@@ -384,6 +384,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "from nothing": from_nothing,
     "gpu": gpu,
     "frozen noise": lambda: printed("frozen_noise", 0),
+    "horizon": lambda: printed("horizon", 0),
     "inference, cells": lambda: printed("inference", 2),
     "inference, many": lambda: printed("inference", 1),
     "inference, one": lambda: printed("inference", 0),

@@ -168,8 +168,9 @@ def test_data_are_not_sound_where_the_reader_warns():
 
 
 def test_a_far_parameter_spoils_what_is_said_on_the_whole():
-    found = adequacy(predicted(), ODD, conflicts=(Conflict("tau", 737.0, 6.04),)).answers()
-    assert "tau 737 ms lies 6.0 prior SDs out" in found[1].text
+    conflicts = Conflict("tau", 737.0, 6.04), Conflict("sag", 4.5, 3.1)
+    found = adequacy(predicted(), ODD, conflicts=conflicts).answers()
+    assert "tau 737 ms lies 6.0 prior SDs out; sag 4.5 lies 3.1 prior SDs out" in found[1].text
     assert not found[1].good
     assert "not for its parameters" in found[-1].text
 

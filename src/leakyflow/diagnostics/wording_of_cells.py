@@ -80,9 +80,10 @@ def about_parameters(a: Adequacy) -> Answer:
 
 
 def _conflict(c: Conflict) -> str:
+    value = f"{c.name} {c.value:.3g}" + (f" {c.unit}" if c.unit != "1" else "")
     if math.isinf(c.score):
-        return f"{c.name} {c.value:.3g} {c.unit} lies outside of what the prior allows"
-    return f"{c.name} {c.value:.3g} {c.unit} lies {abs(c.score):.1f} prior SDs out"
+        return f"{value} lies outside of what the prior allows"
+    return f"{value} lies {abs(c.score):.1f} prior SDs out"
 
 
 def about_prediction(a: Adequacy) -> Answer:

@@ -23,7 +23,7 @@ LEAST_POSSIBLE = 0.05
 DEGREES, WIDER = 5.0, 1.2
 # Draws of a round.
 N_ROUND = 2000
-# Effective draws, and the k-hat, with which intervals of 95 % hold 94.5 %; with 500 and 0.7 they hold 93.5
+# Effective draws, and the k-hat, with which intervals of 95 % hold 94.3 %; with 500 and 0.7 they hold 93.8
 # (benchmarks/tails.py).
 PLENTY, LIGHT = 2000.0, 0.5
 # Samples x draws (some ten seconds on two cores) from which on fewer effective draws will do, of which no more are

@@ -9,6 +9,7 @@ from scipy import special
 
 from leakyflow.likelihood.draws import import_arviz
 from leakyflow.likelihood.laplace import Laplace
+from leakyflow.likelihood.remaining import Remaining
 from leakyflow.likelihood.target import Target
 
 __all__ = ["Effort", "Weights", "adaptive_importance", "efficiency", "importance_weights", "learnt", "resample"]
@@ -34,6 +35,8 @@ AFFORDABLE, OVERSAMPLED = 2.5e8, 4.0
 MANY_ROUNDS, LAST_ROUND, MOST_ROUNDS = 8, 16, 24
 # Of log density: by so much a draw may lie above a mode that a search came near enough to.
 ABOVE = 2.0
+# Scores beyond have no prior; where little is left of a spike, much may have been added.
+FARTHEST = 1e3
 
 
 class Weights(NamedTuple):
@@ -140,8 +143,31 @@ class Sampled(NamedTuple):
     proposal: Laplace  # as it was learnt last
 
 
+class Proposal(NamedTuple):
+    """Student's t, of scores or of what is left of a spike."""
+
+    around: Laplace
+    n: int  # draws that are made of it
+    remaining: Remaining | None
+
+    def draw(self, rng: np.random.Generator) -> Float64[np.ndarray, "draw param"]:
+        """Scores."""
+        drawn = _student(self.around, self.n, rng)
+        return drawn if self.remaining is None else np.clip(self.remaining.scores(drawn), -FARTHEST, FARTHEST)
+
+    def log_weight(self, z: Float64[np.ndarray, "draw param"]) -> Float64[np.ndarray, " draw"]:
+        """Log density of scores, and of the number of draws."""
+        y, log_volume = (z, 0.0) if self.remaining is None else self.remaining.coordinates(z)
+        return _log_student(self.around, y) + log_volume + np.log(self.n)
+
+
 def adaptive_importance(
-    target: Target, begin: Sequence[Laplace], *, effort: Effort, rng: np.random.Generator
+    target: Target,
+    begin: Sequence[Laplace],
+    *,
+    effort: Effort,
+    rng: np.random.Generator,
+    remaining: Remaining | None = None,
 ) -> Sampled:
     """Draw from Student's t around approximations of one cell's posterior, and then of what the draws so far say of it.
 
@@ -153,27 +179,33 @@ def adaptive_importance(
         begin: Where the posterior is, roughly; of several modes each gets a round.
         effort: When no more rounds are made.
         rng: Of everything random.
+        remaining: Coordinates in which half of the later draws are made.
 
     References:
         Cornuet, Marin, Mira & Robert (2012), Adaptive multiple importance sampling, Scandinavian Journal of
         Statistics 39.
     """
     highest = max(one.log_density for one in begin)
-    proposals: list[Laplace] = []
+    proposals: list[Proposal] = []
     z, log_joint, log_sum = np.zeros((0, len(begin[0].centre))), np.zeros(0), np.zeros(0)
-    following = list(begin)
+    last, following = begin[-1], [Proposal(one, N_ROUND, None) for one in begin]
     while True:
-        own = np.concatenate([_student(one, N_ROUND, rng) for one in following])
+        own = np.concatenate([one.draw(rng) for one in following])
         # Sums over the proposals: of the new ones at the draws so far, of all at the new draws.
-        log_sum = np.logaddexp.reduce([log_sum, *(_log_student(one, z) for one in following)])
+        log_sum = np.logaddexp.reduce([log_sum, *(one.log_weight(z) for one in following)])
         proposals += following
-        log_sum = np.concatenate([log_sum, special.logsumexp([_log_student(one, own) for one in proposals], axis=0)])
+        log_sum = np.concatenate([log_sum, special.logsumexp([one.log_weight(own) for one in proposals], axis=0)])
         z, log_joint = np.concatenate([z, own]), np.concatenate([log_joint, target.log_joint(own[None])[0]])
-        log_ratio = log_joint - log_sum + np.log(len(proposals))
+        log_ratio = log_joint - log_sum + np.log(len(z))
         (weights,) = importance_weights(log_ratio[None])
         if log_joint.max() > highest + ABOVE or effort.met(weights, len(z)) or effort.exhausted(len(z)):
-            return Sampled(z, log_joint, weights, proposals[-1])
-        following = [learnt(z, log_ratio, proposals[-1])]
+            return Sampled(z, log_joint, weights, last)
+        last = learnt(z, log_ratio, last)
+        following = [Proposal(last, N_ROUND, None)]
+        if remaining is not None:
+            y, _ = remaining.coordinates(z)
+            left = learnt(y, log_ratio, last)
+            following = [Proposal(last, N_ROUND // 2, None), Proposal(left, N_ROUND // 2, remaining)]
 
 
 def _student(proposal: Laplace, n: int, rng: np.random.Generator) -> Float64[np.ndarray, "draw param"]:

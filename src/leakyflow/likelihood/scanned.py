@@ -69,6 +69,12 @@ class Scanned(Target):
         """Samples of each sweep that are not padding."""
         return lengths_of(self.trace)
 
+    @property
+    def held(self) -> float:
+        """Mean time from a spike until V is free, in ms; 0 without spikes."""
+        n_spikes = self.trace.spikes.sum()
+        return float(self.trace.dt * (self.lengths.sum() - self.trace.free.sum()) / n_spikes) if n_spikes else 0.0
+
     def _of(self, index: int) -> tuple[Trace, dict[str, Float64[np.ndarray, " sweep"]]]:
         rows = np.flatnonzero(self.cell == index)
         trace = cut(self.trace, rows, room(int(self.lengths[rows].max())))

@@ -25,6 +25,7 @@ class Mechanism(NamedTuple):
         current: (prepared, state, V) -> current into the soma, in pA; None where it has none.
         threshold: (prepared, state) -> what it adds to the threshold, in mV; None where it adds nothing.
         soma: (prepared) -> share of the capacitance that the soma keeps; None where it keeps all.
+        decay: Names of the amplitude and the time constant of what a spike adds and what decays; None without.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Mechanism(NamedTuple):
     current: Callable[[Any, Any, Values], Values] | None = None
     threshold: Callable[[Any, Any], Values] | None = None
     soma: Callable[[Any], Values] | None = None
+    decay: tuple[str, str] | None = None

@@ -40,6 +40,7 @@ def _after_spike_current(name: str, speed: str) -> Mechanism:
         start=lambda prepared, V: jnp.zeros_like(V),
         advance=lambda prepared, state, V, spike: prepared[1] * state + spike,
         current=lambda prepared, state, V: prepared[0] * state,
+        decay=(name, f"{name}_tau"),
     )
 
 

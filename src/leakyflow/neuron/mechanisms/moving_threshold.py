@@ -33,4 +33,5 @@ moving_threshold = Mechanism(
     start=lambda prepared, V: jnp.zeros_like(V),
     advance=lambda prepared, state, V, spike: prepared[1] * state + spike,
     threshold=lambda prepared, state: prepared[0] * state,
+    decay=("threshold_jump", "threshold_jump_tau"),
 )

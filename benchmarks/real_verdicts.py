@@ -10,6 +10,7 @@ Results go to benchmarks/results/real_verdicts.json after each; interrupted, the
 
 import argparse
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from leakyflow.files import replacing
 FOLDER = Path(__file__).parents[2] / "shared" / "recordings"
 RESULTS = Path(__file__).parent / "results" / "real_verdicts.json"
 NETWORKS = ("lif", "cell")
+LEAST = -10.0  # share of V, below which it does not matter how little is explained
 # The last four were not looked at while the networks were made.
 CELLS: dict[str, tuple[str, dict[str, Any]]] = {
     "171116sh": ("steps_171116sh_0018.abf", {"start": 900, "stop": 2900}),
@@ -99,6 +101,11 @@ def judged(posterior: lf.Posterior, name: str) -> dict[str, Any]:
     }
 
 
+def _share(value: float) -> str:
+    """In percent; nothing where it is not known. A neuron that runs away explains less than none of V by any number."""
+    return "" if math.isnan(value) else f"{100 * value:.0f} %" if value > LEAST else f"< {100 * LEAST:.0f} %"
+
+
 def table() -> str:
     """All results so far, in Markdown."""
     lines = [
@@ -109,9 +116,7 @@ def table() -> str:
     for name, networks in finished().items():
         for network, row in networks.items():
             shown = [_shown(row["parameters"][key], scale) for key, scale in (("tau", 1.0), ("C", 1.0), ("R_s", 1e3))]
-            shares = [
-                f"{100 * row[key]:.0f} %" if row[key] == row[key] else "" for key in ("eps_V", "missed", "coverage")
-            ]
+            shares = [_share(row[key]) for key in ("eps_V", "missed", "coverage")]
             counted = f"{row['sweeps']} ({row['kept_back']}), {row['spikes']}"
             said = row["on_the_whole"].rstrip(".") + ("" if row["reliable"] else "; draws not reliable")
             said += f"; far out: {', '.join(row['conflicts'])}" if row["conflicts"] else ""

@@ -44,7 +44,7 @@ def main() -> None:
         away = np.linalg.solve(np.linalg.cholesky(np.cov(z.T)), truth[i] - z.mean(0))
         target = Scanned.of(Batch.of(cell), prior)
         mode = cell_mode(target, truth[i])
-        effort = Effort.of(int(target.lengths.sum()), N_DRAWS, ENOUGH)
+        effort = Effort.of(target.n_samples(), N_DRAWS, ENOUGH)
         again = adaptive_importance(target, [mode], effort=effort, rng=np.random.default_rng(i)).weights
         found[str(i)] = {
             "k_hat": float(row["k_hat"]),

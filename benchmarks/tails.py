@@ -60,7 +60,7 @@ def main() -> None:
         target = Scanned.of(Batch.of(cell), posterior.prior)
         walks = walked(target, z, np.random.default_rng(i))
         begin = [Laplace(walks.mean(0), np.cov(walks.T), np.inf)]
-        efforts = {"500": Effort(N_DRAWS, N_DRAWS, 0.0), "all": Effort.of(int(target.lengths.sum()), N_DRAWS, N_DRAWS)}
+        efforts = {"500": Effort(N_DRAWS, N_DRAWS, 0.0), "all": Effort.of(target.n_samples(), N_DRAWS, N_DRAWS)}
         found[str(i)] = {}
         for name, effort in efforts.items():
             beyond, n_drawn = [], []

@@ -98,7 +98,7 @@ def test_a_search_that_did_not_agree_is_not_reliable(target, monkeypatch):
 
 
 def test_of_a_cell_of_many_samples_weights_that_fail_are_said_to_and_no_particles_start(target, monkeypatch):
-    def failed(target, begin, *, effort, rng, remaining):
+    def failed(target, begin, *, effort, rng):
         z = begin[0].centre + 0.01 * rng.standard_normal((400, len(begin[0].centre)))
         return Sampled(z, np.full(400, -9.0), Weights(np.full(400, 1.0 / 400), 1.3, -7.0), begin[0])
 

@@ -29,8 +29,8 @@ def left(amplitude, tau):
 class NothingLeft(Target):
     """What data say where nothing of a fast current is left when V is free."""
 
-    def __init__(self):
-        n = PRIOR.n_inferred
+    def __init__(self, remaining):
+        self.remaining, n = remaining, PRIOR.n_inferred
         self.bound, self.possible, self.read_off = np.full((1, n), -np.inf), np.ones(1, bool), {}
 
     def one(self, index):
@@ -62,7 +62,7 @@ def found_share(remaining: Remaining | None) -> tuple[float, float]:
     centre[AMPLITUDE], variance[AMPLITUDE] = 1.0, 0.02**2  # no current
     begin = [Laplace(centre, np.diag(variance), np.inf)]
     sampled = adaptive_importance(
-        NothingLeft(), begin, effort=Effort(2000.0, 500.0, 0.0), rng=np.random.default_rng(1), remaining=remaining
+        NothingLeft(remaining), begin, effort=Effort(2000.0, 500.0, 0.0), rng=np.random.default_rng(1)
     )
     assert sampled.weights.reliable  # what the weights cannot know
     _, pA = left(sampled.z[:, AMPLITUDE], sampled.z[:, TAU])

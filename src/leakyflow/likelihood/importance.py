@@ -167,19 +167,18 @@ def adaptive_importance(
     *,
     effort: Effort,
     rng: np.random.Generator,
-    remaining: Remaining | None = None,
 ) -> Sampled:
     """Draw from Student's t around approximations of one cell's posterior, and then of what the draws so far say of it.
 
-    All rounds are weighted together, by the mixture of their proposals. They end, too, where a draw is more probable
-    than where they began: then there is a better mode.
+    All rounds are weighted together, by the mixture of their proposals. Half of the later draws are made in
+    the target's coordinates of what is left of a spike, where it has these. Rounds end, too, where a draw is more
+    probable than where they began: then there is a better mode.
 
     Args:
         target: Of one cell.
         begin: Where the posterior is, roughly; of several modes each gets a round.
         effort: When no more rounds are made.
         rng: Of everything random.
-        remaining: Coordinates in which half of the later draws are made.
 
     References:
         Cornuet, Marin, Mira & Robert (2012), Adaptive multiple importance sampling, Scandinavian Journal of
@@ -202,10 +201,10 @@ def adaptive_importance(
             return Sampled(z, log_joint, weights, last)
         last = learnt(z, log_ratio, last)
         following = [Proposal(last, N_ROUND, None)]
-        if remaining is not None:
-            y, _ = remaining.coordinates(z)
+        if target.remaining is not None:
+            y, _ = target.remaining.coordinates(z)
             left = learnt(y, log_ratio, last)
-            following = [Proposal(last, N_ROUND // 2, None), Proposal(left, N_ROUND // 2, remaining)]
+            following = [Proposal(last, N_ROUND // 2, None), Proposal(left, N_ROUND // 2, target.remaining)]
 
 
 def _student(proposal: Laplace, n: int, rng: np.random.Generator) -> Float64[np.ndarray, "draw param"]:

@@ -1,6 +1,5 @@
 """The exact posterior of a recording or cell: importance sampling around the mode, or sequential Monte Carlo."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,6 @@ from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.populations import LARGEST_R_HAT, N_POPULATIONS, Start, largest_r_hat
 from leakyflow.likelihood.prepare import prepare
 from leakyflow.likelihood.read_off import read_off_for
-from leakyflow.likelihood.remaining import Remaining
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.likelihood.target import Target
 from leakyflow.recordings.cell import Cell, as_cell
@@ -112,7 +110,7 @@ def around_the_mode(
     found = find_mode(target, rng, near)
     if found is None:
         return None
-    n_samples = int(target.lengths.sum())
+    n_samples = target.n_samples()
     effort = Effort.of(n_samples, n_draws, MOST_EFFECTIVE if near is None else ENOUGH)
     sampled = _from_the_best(target, found.modes, effort, rng)
     if not sampled.weights.reliable and n_samples <= MOST_SAMPLES:
@@ -143,8 +141,8 @@ def around_draws(
     """
     rng, n = np.random.default_rng(seed), z.shape[1]
     begin = learnt(z, log_ratio, Laplace(np.zeros(n), np.eye(n), np.inf))  # no draw is called a better mode
-    effort = Effort.of(int(target.lengths.sum()), n_draws, ENOUGH)
-    found = _drawn(_sampled(target, [begin], effort, rng), n_draws, rng)
+    effort = Effort.of(target.n_samples(), n_draws, ENOUGH)
+    found = _drawn(adaptive_importance(target, [begin], effort=effort, rng=rng), n_draws, rng)
     return found if found[1]["reliable"] else None
 
 
@@ -168,15 +166,10 @@ def _drawn(
     return own.swapaxes(0, 1).reshape(-1, z.shape[1])[:n_draws], row
 
 
-def _sampled(target: Scanned, begin: Sequence[Laplace], effort: Effort, rng: np.random.Generator) -> Sampled:
-    remaining = Remaining.of(target.prior, target.held)
-    return adaptive_importance(target, begin, effort=effort, rng=rng, remaining=remaining)
-
-
 def _from_the_best(target: Scanned, modes: tuple[Laplace, ...], effort: Effort, rng: np.random.Generator) -> Sampled:
     """Draws around the modes; where these find, or lead to, a better mode, around that."""
     for _ in range(MOST_SEARCHES):
-        sampled = _sampled(target, modes, effort, rng)
+        sampled = adaptive_importance(target, modes, effort=effort, rng=rng)
         best, least = int(sampled.log_joint.argmax()), modes[0].log_density + ABOVE
         if sampled.weights.reliable and sampled.log_joint[best] <= least:
             break

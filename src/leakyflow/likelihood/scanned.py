@@ -12,6 +12,7 @@ from leakyflow.cpu import n_cpu, shared
 from leakyflow.layout import double_precision, layout
 from leakyflow.likelihood.instrument import guess, passive_fit
 from leakyflow.likelihood.read_off import read_off_for, read_off_parameters
+from leakyflow.likelihood.remaining import Remaining
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
 from leakyflow.likelihood.sweeps import SIDE_BY_SIDE, cut, doubled, lengths_of, log_likelihood_of
 from leakyflow.likelihood.target import Density, Target
@@ -69,11 +70,15 @@ class Scanned(Target):
         """Samples of each sweep that are not padding."""
         return lengths_of(self.trace)
 
-    @property
-    def held(self) -> float:
-        """Mean time from a spike until V is free, in ms; 0 without spikes."""
+    def n_samples(self, index: int = 0) -> int:
+        """Samples of one of the cells, that are not padding."""
+        return int(self.lengths[self.cell == index].sum())
+
+    @cached_property
+    def remaining(self) -> Remaining | None:  # noqa: D102
         n_spikes = self.trace.spikes.sum()
-        return float(self.trace.dt * (self.lengths.sum() - self.trace.free.sum()) / n_spikes) if n_spikes else 0.0
+        held = self.trace.dt * (self.n_samples() - self.trace.free.sum()) / n_spikes if n_spikes else 0.0
+        return Remaining.of(self.prior, float(held))
 
     def _of(self, index: int) -> tuple[Trace, dict[str, Float64[np.ndarray, " sweep"]]]:
         rows = np.flatnonzero(self.cell == index)

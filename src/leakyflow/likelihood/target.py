@@ -31,12 +31,14 @@ class Target(ABC):
         bound: Score that a parameter exceeds for certain, of shape (cell, param); -inf without one.
         possible: False where the prior excludes the cell, of shape (cell,).
         read_off: Parameters read off each sweep.
+        remaining: Coordinates for some draws of one cell (`leakyflow.likelihood.remaining`); None without.
     """
 
     prior: Prior
     bound: Float64[np.ndarray, "cell param"]
     possible: Bool[np.ndarray, " cell"]
     read_off: Mapping[str, Float64[np.ndarray, " sweep"]]
+    remaining: Any = None
 
     @abstractmethod
     def one(self, index: int) -> "Target":

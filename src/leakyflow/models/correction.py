@@ -130,7 +130,7 @@ def _settled(target: Target, index: int, weights: Weights, n_draws: int, n_amort
     """Whether weights of the network's draws of one cell give corrected draws that need no more."""
     if not isinstance(target, Scanned):
         return weights.reliable
-    return Effort.of(int(target.one(index).lengths.sum()), n_draws, ENOUGH).met(weights, n_amortized)
+    return Effort.of(target.n_samples(index), n_draws, ENOUGH).met(weights, n_amortized)
 
 
 def checked(

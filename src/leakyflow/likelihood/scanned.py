@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float64, Int
 from leakyflow.cpu import n_cpu, shared
 from leakyflow.layout import double_precision, layout
 from leakyflow.likelihood.instrument import guess, passive_fit
+from leakyflow.likelihood.mechanism_fit import mechanism_fit
 from leakyflow.likelihood.read_off import read_off_for, read_off_parameters
 from leakyflow.likelihood.remaining import Remaining
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
@@ -52,7 +53,13 @@ class Scanned(Target):
         trace = trace_of(batch)
         passive = passive_fit(batch, trace)
         read_off = read_off_parameters(batch, prior, passive)
-        return cls(prior, trace, read_off, batch.cell, guess(batch, prior, passive))
+        return cls(
+            prior,
+            trace,
+            read_off,
+            batch.cell,
+            guess(batch, prior, passive, mechanism_fit(batch, prior, trace, passive)),
+        )
 
     def one(self, index: int) -> "Scanned":  # noqa: D102
         trace, read_off = self._of(index)

@@ -1,0 +1,244 @@
+r"""A first look at a cell with its mechanisms: one regression, with time constants from a grid that gets finer.
+
+.. math:: (y_{k+1} - y_k) / dt = c_0 + c_1 y_k + c_2 I_k + c_3 (I_{k+1} - I_k) / dt + \sum_i a_i s_{i,k} - b w_k + e_k
+
+is that of `instrument` with s, which decays after spikes, and w, which follows the voltage. Given their time constants
+all is linear (Mensi et al. 2012, Journal of Neurophysiology 107), and the products of all columns hold those of every
+choice of time constants.
+
+Of several modes of a posterior, as where a slow current takes the place of a fast one, this tells which is worth a
+search.
+"""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int
+from scipy.signal import lfilter, lfiltic
+
+from leakyflow.likelihood.instrument import CENTRE, ORIGIN, SPREAD, TAU, C, Passive
+from leakyflow.likelihood.scan import Trace
+from leakyflow.neuron.mechanisms import MECHANISMS
+from leakyflow.recordings.batch import Batch
+from leakyflow.simulator.distributions import AbstractDistribution
+from leakyflow.simulator.prior import Prior
+
+__all__ = ["mechanism_fit"]
+
+# Prior scores of the time constants that are tried first, and the steps of those around the best that are tried next.
+SCORES = np.linspace(-2.8, 2.8, 8)
+FINER, AROUND = (0.3, 0.3, 0.1), np.arange(-2, 3)
+# The coefficients' prior as in `instrument`, but that most of the electrode's voltage is taken off beforehand.
+PASSIVE = CENTRE * np.array([1.0, 1.0, 1.0, 0.0])
+# Share of the squares that numbers in double precision leave even where all is explained.
+LEAST_UNEXPLAINED = 1e-12
+# A ratio, and mV: a search finds its way from less sag than nothing, and from voltages at spikes whose spread is mostly
+# that of a threshold that moves.
+MOST_NOISE = 2.5
+LEAST_SAG = 0.03
+
+Tried = list[Float64[np.ndarray, " _"]]  # prior scores of time constants, for each term
+
+
+class _Term(NamedTuple):
+    """What is linear in an amplitude."""
+
+    name: str
+    tau_name: str
+    tau: Any  # ms; a distribution or a number
+    follows_voltage: bool  # else it decays after spikes
+    centre: float  # of the prior of its coefficient
+    spread: float
+
+    @classmethod
+    def of(cls, prior: Prior, name: str, tau_name: str, follows_voltage: bool, unit: float) -> "_Term":
+        """That of an inferred amplitude, of which a unit makes so much of the coefficient."""
+        low, middle, high = (unit * float(prior.distributions[name].from_unconstrained(z)) for z in (-1.0, 0.0, 1.0))
+        return cls(name, tau_name, prior.root[tau_name], follows_voltage, middle, 0.5 * abs(high - low))
+
+    @property
+    def first_tried(self) -> Float64[np.ndarray, " _"]:
+        """Prior scores of time constants; a known one has none."""
+        return SCORES if isinstance(self.tau, AbstractDistribution) else np.zeros(1)
+
+    def taus(self, scores: Float64[np.ndarray, " _"]) -> Float64[np.ndarray, " _"]:
+        """Time constants, in ms."""
+        known = not isinstance(self.tau, AbstractDistribution)
+        return np.full(len(scores), self.tau) if known else np.asarray(self.tau.from_unconstrained(scores))
+
+
+class _Sweep(NamedTuple):
+    """One sweep; voltage and current are held while the neuron is refractory."""
+
+    V: Float64[np.ndarray, " time"]  # mV from ORIGIN
+    I: Float64[np.ndarray, " time"]
+    electrode: Float64[np.ndarray, " time"]  # pA, when V was measured
+    spikes: Float64[np.ndarray, " time"]
+    free: Bool[np.ndarray, " time"]
+    dt: float
+
+    @classmethod
+    def of(cls, trace: Trace, row: int, length: int, dt: float, R_s: float) -> "_Sweep":
+        """A row of a trace, its voltage less that across the electrode."""
+        y, I, electrode, spikes, free = (x[:length, row] for x in trace[:5])
+        known = np.maximum.accumulate(np.where((free > 0) | (spikes > 0), np.arange(length), 0))
+        return cls((y - R_s * electrode - ORIGIN)[known], I, electrode[known], spikes, free > 0, dt)
+
+    def decaying(self, tau: float) -> Float64[np.ndarray, " time"]:
+        """What each spike raises by 1, and what decays."""
+        return lfilter([1.0], [1.0, -np.exp(-self.dt / tau)], self.spikes)
+
+    def following(self, tau: float) -> Float64[np.ndarray, " time"]:
+        """What follows the voltage, settled at its first."""
+        share = -np.expm1(-self.dt / tau)
+        begun = lfiltic([share], [1.0, share - 1.0], self.V[:1])
+        return lfilter([share], [1.0, share - 1.0], self.V, zi=begun)[0]
+
+
+class _Moments(NamedTuple):
+    """Products of the columns of a regression, and of what it explains."""
+
+    gram: Float64[np.ndarray, "column column"]
+    cross: Float64[np.ndarray, " column"]
+    square: float
+    n: int
+
+    @classmethod
+    def of(cls, parts: list[tuple[Float64[np.ndarray, "column _"], Float64[np.ndarray, " _"]]]) -> "_Moments":
+        """Sums over sweeps."""
+        gram, cross = (sum(products) for products in zip(*((x @ x.T, x @ y) for x, y in parts), strict=True))
+        return cls(gram, cross, float(sum(y @ y for _, y in parts)), sum(len(y) for _, y in parts))
+
+    def unexplained(self, centre: Float64[np.ndarray, " column"], spread: Float64[np.ndarray, " column"]) -> float:
+        """Variance that all columns together leave."""
+        n = max(self.n, 1)
+        scale = max(self.square / n, 1e-8)
+        ridge = np.diag(scale / spread**2)
+        c = np.linalg.solve(self.gram + ridge, self.cross + ridge @ centre)
+        left = self.square - 2.0 * c @ self.cross + c @ self.gram @ c
+        return max(float(left) / n, LEAST_UNEXPLAINED * scale)
+
+
+def mechanism_fit(
+    recordings: Batch, prior: Prior, trace: Trace, passive: Passive
+) -> dict[str, Float64[np.ndarray, " cell"]]:
+    """Membrane, after-spike currents, sag and threshold of each cell; NaN where nothing tells.
+
+    Args:
+        recordings: Sweeps of cells.
+        prior: Of what is inferred.
+        trace: The sweeps, laid out.
+        passive: Membrane of each sweep, of which the electrode is taken.
+
+    Returns:
+        Nothing where the prior has no such mechanism, or sees the voltage through noise, which biases regressions.
+    """
+    terms = _terms(prior)
+    if not terms or "measurement_noise" in prior.root:
+        return {}
+    first = np.searchsorted(recordings.cell, np.arange(recordings.n_cells))
+    cells = []
+    for cell, R_s in enumerate(passive.R_s[first].tolist()):
+        rows, dt = np.flatnonzero(recordings.cell == cell).tolist(), recordings.dt
+        sweeps = [_Sweep.of(trace, row, int(recordings.n_samples[row]), dt, R_s) for row in rows]
+        cells.append(_of_cell(sweeps, terms, R_s))
+    names = dict.fromkeys(name for cell in cells for name in cell)
+    return {name: np.array([cell.get(name, np.nan) for cell in cells]) for name in names}
+
+
+def _terms(prior: Prior) -> list[_Term]:
+    """The currents that are linear in an inferred amplitude."""
+    C, tau = (_median(prior, name) for name in ("C", "tau"))
+    pairs = [(*one.decay, False, 1.0 / C) for one in MECHANISMS if one.decay is not None and one.current]
+    pairs += [("sag", "sag_tau", True, -1.0 / tau)]
+    return [_Term.of(prior, *pair) for pair in pairs if pair[0] in prior.inferred]
+
+
+def _median(prior: Prior, name: str) -> float:
+    entry: Any = prior.root[name]
+    return float(entry.from_unconstrained(0.0)) if isinstance(entry, AbstractDistribution) else float(entry)
+
+
+def _of_cell(sweeps: list[_Sweep], terms: list[_Term], R_s: float) -> dict[str, float]:
+    def moments(tried: Tried) -> _Moments:
+        return _Moments.of([_slopes(sweep, terms, tried, np.flatnonzero(sweep.free[1:])) for sweep in sweeps])
+
+    scores, c, variance = _searched(terms, moments)
+    found = _neuron(c, terms, scores, R_s) | {"membrane_noise": float(np.sqrt(variance * sweeps[0].dt))}
+    # Voltages that were to be expected where it spiked.
+    at = [(sweep, np.flatnonzero(sweep.spikes[1:])) for sweep in sweeps]
+    V = np.concatenate([sweep.V[k] + sweep.dt * (c @ _slopes(sweep, terms, scores, k)[0]) for sweep, k in at])
+    if len(V):
+        found["V_th"] = ORIGIN + float(V.mean())
+    if len(V) > 1:
+        found["threshold_noise"] = min(float(V.std(ddof=1)), MOST_NOISE)
+    return found
+
+
+def _searched(
+    terms: list[_Term], moments: Callable[[Tried], _Moments]
+) -> tuple[Tried, Float64[np.ndarray, " column"], float]:
+    """The most probable time constants, as one score for each term, the coefficients, and the noise's variance."""
+    tried = [term.first_tried for term in terms]
+    best, c, variance = _best(terms, moments(tried), tried)
+    for step in FINER:
+        # The first again: where one time constant is better known, another may lie elsewhere.
+        tried = [
+            own if len(own) == 1 else np.append(SCORES, z + step * AROUND) for z, own in zip(best, tried, strict=True)
+        ]
+        best, c, variance = _best(terms, moments(tried), tried)
+    return best, c, variance
+
+
+def _best(terms: list[_Term], moments: _Moments, tried: Tried) -> tuple[Tried, Float64[np.ndarray, " column"], float]:
+    n_tried, n_own = [len(scores) for scores in tried], len(PASSIVE)
+    centre = np.append(PASSIVE, np.repeat([term.centre for term in terms], n_tried))
+    spread = np.append(SPREAD, np.repeat([term.spread for term in terms], n_tried))
+    variance = moments.unexplained(centre, spread)
+    firsts = n_own + np.cumsum([0, *n_tried])[:-1]
+    places = np.array(list(product(*map(range, n_tried))), int)
+    columns = np.concatenate([np.tile(np.arange(n_own), (len(places), 1)), firsts + places], axis=1)
+    mean, pull = centre[columns], spread[columns] ** -2.0
+    gram = moments.gram[columns[:, :, None], columns[:, None]]
+    wanted = moments.cross[columns] / variance + mean * pull
+    c = np.linalg.solve(gram / variance + pull[..., None] * np.eye(columns.shape[1]), wanted[..., None])[..., 0]
+    scores = np.stack([own[place] for own, place in zip(tried, places.T, strict=True)], axis=1)
+    best = int(((wanted * c).sum(1) - (mean**2 * pull).sum(1) - (scores**2).sum(1)).argmax())
+    return list(scores[best][:, None]), c[best], variance
+
+
+def _slopes(
+    sweep: _Sweep, terms: list[_Term], tried: Tried, k: Int[np.ndarray, " row"]
+) -> tuple[Float64[np.ndarray, "column row"], Float64[np.ndarray, " row"]]:
+    """Columns of the membrane's regression and slopes, of some steps."""
+    jump = np.diff(sweep.electrode)[k] / sweep.dt
+    x = np.stack([np.ones(len(k)), sweep.V[k], sweep.I[k], jump, *_left(sweep, terms, tried, k)])
+    return x, np.diff(sweep.V)[k] / sweep.dt
+
+
+def _left(
+    sweep: _Sweep, terms: list[_Term], tried: Tried, k: Int[np.ndarray, " row"]
+) -> list[Float64[np.ndarray, " row"]]:
+    """What each term is after some samples, for each time constant."""
+    return [
+        (sweep.following(tau) if term.follows_voltage else sweep.decaying(tau))[k]
+        for term, scores in zip(terms, tried, strict=True)
+        for tau in term.taus(scores).tolist()
+    ]
+
+
+def _neuron(c: Float64[np.ndarray, " column"], terms: list[_Term], scores: Tried, R_s: float) -> dict[str, float]:
+    tau = 1.0 / np.clip(-c[1], 1.0 / TAU[1], 1.0 / TAU[0])
+    capacitance = 1.0 / np.clip(c[2] - c[3] / tau, 1.0 / C[1], 1.0 / C[0])
+    found = {"tau": tau, "C": capacitance, "R_s": np.clip(R_s + c[3], -0.05, 0.2)}
+    sag = 0.0
+    for term, coefficient, score in zip(terms, c[len(PASSIVE) :], scores, strict=True):
+        found[term.tau_name] = term.taus(score)[0]
+        if term.name == "sag":
+            found["sag"] = sag = max(-coefficient * tau, LEAST_SAG)
+        else:
+            found[term.name] = coefficient * capacitance
+    found["V_rest"] = ORIGIN + c[0] * tau / (1.0 + sag)
+    return {name: float(value) for name, value in found.items()}

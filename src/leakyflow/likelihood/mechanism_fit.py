@@ -193,20 +193,24 @@ def _searched(
 
 
 def _best(terms: list[_Term], moments: _Moments, tried: Tried) -> tuple[Tried, Float64[np.ndarray, " column"], float]:
-    n_tried, n_own = [len(scores) for scores in tried], len(PASSIVE)
+    """That of all choices of time constants that are tried."""
+    n_tried, own = [len(scores) for scores in tried], len(PASSIVE)
     centre = np.append(PASSIVE, np.repeat([term.centre for term in terms], n_tried))
     spread = np.append(SPREAD, np.repeat([term.spread for term in terms], n_tried))
-    variance = moments.unexplained(centre, spread)
-    firsts = n_own + np.cumsum([0, *n_tried])[:-1]
+    variance, pull = moments.unexplained(centre, spread), spread**-2.0
+    precision, wanted = moments.gram / variance + np.diag(pull), moments.cross / variance + centre * pull
+    # What all choices share is solved for once; what a choice adds is then a matrix of as many rows as there are terms.
+    below = precision[own:, :own]
+    shared = np.linalg.solve(precision[:own, :own], np.column_stack([below.T, wanted[:own]]))
+    left, sought = precision[own:, own:] - below @ shared[:, :-1], wanted[own:] - below @ shared[:, -1]
     places = np.array(list(product(*map(range, n_tried))), int)
-    columns = np.concatenate([np.tile(np.arange(n_own), (len(places), 1)), firsts + places], axis=1)
-    mean, pull = centre[columns], spread[columns] ** -2.0
-    gram = moments.gram[columns[:, :, None], columns[:, None]]
-    wanted = moments.cross[columns] / variance + mean * pull
-    c = np.linalg.solve(gram / variance + pull[..., None] * np.eye(columns.shape[1]), wanted[..., None])[..., 0]
-    scores = np.stack([own[place] for own, place in zip(tried, places.T, strict=True)], axis=1)
-    best = int(((wanted * c).sum(1) - (mean**2 * pull).sum(1) - (scores**2).sum(1)).argmax())
-    return list(scores[best][:, None]), c[best], variance
+    columns = np.cumsum([0, *n_tried])[:-1] + places
+    c = np.linalg.solve(left[columns[:, :, None], columns[:, None]], sought[columns][..., None])[..., 0]
+    scores = np.stack([own_scores[place] for own_scores, place in zip(tried, places.T, strict=True)], axis=1)
+    penalty = (centre**2 * pull)[own:][columns] + scores**2
+    best = int((sought[columns] * c - penalty).sum(1).argmax())
+    passive = shared[:, -1] - shared[:, columns[best]] @ c[best]
+    return list(scores[best][:, None]), np.append(passive, c[best]), variance
 
 
 def _slopes(

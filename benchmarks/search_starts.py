@@ -28,7 +28,6 @@ from leakyflow.seeds import evaluation_seed
 RESULTS = Path(__file__).parent / "results" / "search_starts.jsonl"
 CELLS = {"held out": (evaluation_seed(0, "held out"), 200), "other": (6_000_000, 50)}
 STARTS = {"passive": "the passive membrane", "mechanisms": "the regression with mechanisms"}
-
 FAR = 6.0  # SDs
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
-from scipy.signal import lfilter, lfiltic
+from scipy.signal import lfilter
 
 from leakyflow.likelihood.instrument import CENTRE, ORIGIN, SPREAD, TAU, C, Passive
 from leakyflow.likelihood.scan import Trace
@@ -34,10 +34,9 @@ FINER, AROUND = (0.3, 0.3, 0.1), np.arange(-2, 3)
 PASSIVE = CENTRE * np.array([1.0, 1.0, 1.0, 0.0])
 # Share of the squares that numbers in double precision leave even where all is explained.
 LEAST_UNEXPLAINED = 1e-12
-# A ratio, and mV: a search finds its way from less sag than nothing, and from voltages at spikes whose spread is mostly
-# that of a threshold that moves.
-MOST_NOISE = 2.5
-LEAST_SAG = 0.03
+# A search hardly finds its way from no sag at all, nor from a threshold noise (mV) as wide as the voltages at spikes
+# are where the threshold moves.
+LEAST_SAG, MOST_NOISE = 0.03, 2.5
 
 Tried = list[Float64[np.ndarray, " _"]]  # prior scores of time constants, for each term
 
@@ -93,8 +92,7 @@ class _Sweep(NamedTuple):
     def following(self, tau: float) -> Float64[np.ndarray, " time"]:
         """What follows the voltage, settled at its first."""
         share = -np.expm1(-self.dt / tau)
-        begun = lfiltic([share], [1.0, share - 1.0], self.V[:1])
-        return lfilter([share], [1.0, share - 1.0], self.V, zi=begun)[0]
+        return lfilter([share], [1.0, share - 1.0], self.V, zi=(1.0 - share) * self.V[:1])[0]
 
 
 class _Moments(NamedTuple):
@@ -216,21 +214,15 @@ def _best(terms: list[_Term], moments: _Moments, tried: Tried) -> tuple[Tried, F
 def _slopes(
     sweep: _Sweep, terms: list[_Term], tried: Tried, k: Int[np.ndarray, " row"]
 ) -> tuple[Float64[np.ndarray, "column row"], Float64[np.ndarray, " row"]]:
-    """Columns of the membrane's regression and slopes, of some steps."""
-    jump = np.diff(sweep.electrode)[k] / sweep.dt
-    x = np.stack([np.ones(len(k)), sweep.V[k], sweep.I[k], jump, *_left(sweep, terms, tried, k)])
-    return x, np.diff(sweep.V)[k] / sweep.dt
-
-
-def _left(
-    sweep: _Sweep, terms: list[_Term], tried: Tried, k: Int[np.ndarray, " row"]
-) -> list[Float64[np.ndarray, " row"]]:
-    """What each term is after some samples, for each time constant."""
-    return [
+    """Columns of the regression, of which each term has one for each time constant, and slopes, of some steps."""
+    left = [
         (sweep.following(tau) if term.follows_voltage else sweep.decaying(tau))[k]
         for term, scores in zip(terms, tried, strict=True)
         for tau in term.taus(scores).tolist()
     ]
+    jump = np.diff(sweep.electrode)[k] / sweep.dt
+    x = np.stack([np.ones(len(k)), sweep.V[k], sweep.I[k], jump, *left])
+    return x, np.diff(sweep.V)[k] / sweep.dt
 
 
 def _neuron(c: Float64[np.ndarray, " column"], terms: list[_Term], scores: Tried, R_s: float) -> dict[str, float]:
@@ -240,8 +232,8 @@ def _neuron(c: Float64[np.ndarray, " column"], terms: list[_Term], scores: Tried
     sag = 0.0
     for term, coefficient, score in zip(terms, c[len(PASSIVE) :], scores, strict=True):
         found[term.tau_name] = term.taus(score)[0]
-        if term.name == "sag":
-            found["sag"] = sag = max(-coefficient * tau, LEAST_SAG)
+        if term.follows_voltage:
+            found[term.name] = sag = max(-coefficient * tau, LEAST_SAG)
         else:
             found[term.name] = coefficient * capacitance
     found["V_rest"] = ORIGIN + c[0] * tau / (1.0 + sag)

@@ -19,7 +19,6 @@ import numpy as np
 import leakyflow as lf
 from accuracy import markdown
 from leakyflow.likelihood.gauss_newton import scored_modes
-from leakyflow.likelihood.instrument import guess, passive_fit
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.models.local import NOT_ARRIVED
 from leakyflow.recordings.batch import Batch
@@ -37,12 +36,10 @@ def searched(cell: lf.Cell, truth: np.ndarray, prior: lf.Prior) -> dict:
     Log density over that of the truth, what a step more promises, the farthest of the truth's coordinates there in SDs,
     and seconds.
     """
-    batch = Batch.of(cell)
-    target = Scanned.of(batch, prior)
+    target = Scanned.of(Batch.of(cell), prior)
     at_truth = float(target.log_joint(truth[None, None])[0, 0])
-    passive = replace(target, start=guess(batch, prior, passive_fit(batch), {}))
     out: dict = {"samples": target.n_samples(), "spikes": int(cell.n_spikes)}
-    for name, one in zip(STARTS, (passive, target), strict=True):
+    for name, one in zip(STARTS, (target, replace(target, start=target.guess())), strict=True):
         begun = time.perf_counter()
         modes = scored_modes(one)
         seconds = time.perf_counter() - begun

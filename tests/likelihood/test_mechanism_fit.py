@@ -7,9 +7,6 @@ import pytest
 
 import leakyflow as lf
 from leakyflow.likelihood.gauss_newton import scored_modes
-from leakyflow.likelihood.instrument import guess, passive_fit
-from leakyflow.likelihood.mechanism_fit import mechanism_fit
-from leakyflow.likelihood.scan import trace_of
 from leakyflow.likelihood.scanned import Scanned
 from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.ladder import ladder_prior
@@ -34,9 +31,8 @@ def cell_of(neuron: dict[str, float]) -> Batch:
 
 
 def fitted(batch: Batch) -> dict[str, float]:
-    trace = trace_of(batch)
-    found = mechanism_fit(batch, PRIOR, trace, passive_fit(batch, trace))
-    return {name: float(value[0]) for name, value in found.items()}
+    (z,) = Scanned.of(batch, PRIOR).guess()
+    return dict(zip(PRIOR.inferred, np.asarray(PRIOR.natural(z)).tolist(), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +57,8 @@ def test_without_the_currents_in_the_data_it_finds_next_to_none():
 
 def test_a_search_from_there_finds_the_mode_that_one_from_the_passive_membrane_misses():
     batch = cell_of(DEPOLARIZED)
-    target = Scanned.of(batch, PRIOR)
-    passive = replace(target, start=guess(batch, PRIOR, passive_fit(batch), {}))
+    passive = Scanned.of(batch, PRIOR)
+    target = replace(passive, start=passive.guess())
     truth = [[float(PRIOR.distributions[name].to_unconstrained(DEPOLARIZED[name])) for name in PRIOR.inferred]]
     at_truth = target.log_joint(np.array([truth]))[0, 0]
     best, lesser = (scored_modes(one).log_density[0] for one in (target, passive))
@@ -71,13 +67,15 @@ def test_a_search_from_there_finds_the_mode_that_one_from_the_passive_membrane_m
 
 
 def test_of_a_cell_that_never_fires_it_says_nothing_of_the_threshold():
-    found = fitted(cell_of(NEURON | {"V_th": 60.0}))
-    assert not {"V_th", "threshold_noise"} & set(found)
-    assert found["tau"] == pytest.approx(NEURON["tau"], rel=0.1)
+    batch = cell_of(NEURON | {"V_th": 60.0})
+    target = Scanned.of(batch, PRIOR)
+    of_threshold = [PRIOR.inferred.index(name) for name in ("V_th", "threshold_noise")]
+    np.testing.assert_array_equal(target.guess()[:, of_threshold], target.start[:, of_threshold])
+    assert fitted(batch)["tau"] == pytest.approx(NEURON["tau"], rel=0.1)
 
 
 def test_where_noise_hides_the_voltage_or_nothing_is_left_of_spikes_it_is_not_asked(batch):
-    trace = trace_of(batch)
     noisy = PRIOR.model_copy(update={"root": {**PRIOR.root, "measurement_noise": 0.1}})
     for prior in (noisy, ladder_prior("lif")):
-        assert mechanism_fit(batch, prior, trace, passive_fit(batch, trace)) == {}
+        target = Scanned.of(batch, prior)
+        np.testing.assert_array_equal(target.guess(), target.start)

@@ -88,7 +88,7 @@ def test_the_network_of_cells_reaches_its_recorded_density():
     """On the same cells as then: a dozen others would tell nothing, for a few, whose mode was not found, lose hundreds.
 
     The median does not move with these. On a processor with another order of additions a search may end elsewhere, and
-    the median be the cell's beside it, a nat away; the network before training is farther away on the same cells.
+    the median be the cell's beside it, a nat away; the network before training is seven nats away on the same cells.
     """
     posterior, config = load_posterior("cell"), load_config("cell")
     recorded = read_record(SHIPPED / "cell")["held_out"]
@@ -96,7 +96,7 @@ def test_the_network_of_cells_reaches_its_recorded_density():
     loss, other = losses(dataset, posterior, before_training("cell"))
     assert np.median(loss) == pytest.approx(recorded["median"], abs=1.0)
     assert np.median(other) == pytest.approx(recorded["untrained_median"], abs=1.0)
-    assert recorded["untrained_median"] - recorded["median"] > 1.5
+    assert recorded["untrained_median"] - recorded["median"] > 4.0
 
 
 @pytest.mark.parametrize("name", OF_SWEEPS)

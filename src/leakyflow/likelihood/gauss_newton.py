@@ -22,7 +22,7 @@ __all__ = ["scored_modes", "slopes"]
 
 # Sweeps that are stepped side by side, at most; fewer are padded to the next smaller number, each of which is compiled.
 SIZES = (64, 16, 1)
-MOST_STEPS = 60
+MOST_STEPS = 30
 # Of log density: where a step promises less, the mode is found.
 LEAST_GAIN = 1e-2
 # Scores by which directions differ.

@@ -135,23 +135,12 @@ def _moments(
     return z @ x.T, z @ slope, float(np.var(slope) * len(k)) if len(k) else 0.0
 
 
-def guess(
-    recordings: Batch, prior: Prior, passive: Passive, found: dict[str, Float64[np.ndarray, " cell"]]
-) -> Float64[np.ndarray, "cell param"]:
-    """Prior scores near which the posterior of each cell may be, for a search to begin with.
-
-    Args:
-        recordings: Sweeps of cells.
-        prior: Of the scores.
-        passive: Membrane of each sweep.
-        found: What is known better, or more, of each cell.
-    """
+def guess(recordings: Batch, prior: Prior, passive: Passive) -> Float64[np.ndarray, "cell param"]:
+    """Prior scores near which the posterior of each cell may be, for a search to begin with."""
     first = np.searchsorted(recordings.cell, np.arange(recordings.n_cells))
     guesses = {name: value[first] for name, value in passive._asdict().items()}
     guesses |= _threshold(recordings, passive) | _released(recordings, passive)
     guesses["membrane_noise"] = _unexplained(recordings, passive)
-    for name, value in found.items():
-        guesses[name] = np.where(np.isnan(value), guesses.get(name, np.nan), value)
     out = np.zeros((recordings.n_cells, prior.n_inferred))
     for axis, (name, distribution) in enumerate(prior.distributions.items()):
         if name in guesses:

@@ -18,14 +18,14 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 from scipy.signal import lfilter
 
-from leakyflow.likelihood.instrument import CENTRE, ORIGIN, SPREAD, TAU, C, Passive
+from leakyflow.likelihood.instrument import CENTRE, ORIGIN, SPREAD, TAU, C
 from leakyflow.likelihood.scan import Trace
+from leakyflow.likelihood.target import score_of
 from leakyflow.neuron.mechanisms import MECHANISMS
-from leakyflow.recordings.batch import Batch
 from leakyflow.simulator.distributions import AbstractDistribution
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["mechanism_fit"]
+__all__ = ["mechanism_start"]
 
 # Prior scores of the time constants that are tried first, and the steps of those around the best that are tried next.
 SCORES = np.linspace(-2.8, 2.8, 8)
@@ -37,6 +37,8 @@ LEAST_UNEXPLAINED = 1e-12
 # A search hardly finds its way from no sag at all, nor from a threshold noise (mV) as wide as the voltages at spikes
 # are where the threshold moves.
 LEAST_SAG, MOST_NOISE = 0.03, 2.5
+# Of scores: no search begins farther out.
+FARTHEST = 3.0
 
 Tried = list[Float64[np.ndarray, " _"]]  # prior scores of time constants, for each term
 
@@ -119,31 +121,38 @@ class _Moments(NamedTuple):
         return max(float(left) / n, LEAST_UNEXPLAINED * scale)
 
 
-def mechanism_fit(
-    recordings: Batch, prior: Prior, trace: Trace, passive: Passive
-) -> dict[str, Float64[np.ndarray, " cell"]]:
-    """Membrane, after-spike currents, sag and threshold of each cell; NaN where nothing tells.
+def mechanism_start(
+    prior: Prior,
+    trace: Trace,
+    lengths: Int[np.ndarray, " sweep"],
+    cell: Int[np.ndarray, " sweep"],
+    start: Float64[np.ndarray, "cell param"],
+) -> Float64[np.ndarray, "cell param"]:
+    """Prior scores near which the posterior of each cell may be, by its membrane, currents, sag and threshold.
 
     Args:
-        recordings: Sweeps of cells.
-        prior: Of what is inferred.
-        trace: The sweeps, laid out.
-        passive: Membrane of each sweep, of which the electrode is taken.
+        prior: Of the scores.
+        trace: Sweeps.
+        lengths: Samples of each.
+        cell: Number of the cell of each.
+        start: What is known without mechanisms, of which the electrode and whatever else nothing tells is taken.
 
     Returns:
-        Nothing where the prior has no such mechanism, or sees the voltage through noise, which biases regressions.
+        The same scores where the prior has no such mechanism, or sees the voltage through noise, which biases
+        regressions.
     """
-    terms = _terms(prior)
+    terms, out = _terms(prior), start.copy()
     if not terms or "measurement_noise" in prior.root:
-        return {}
-    first = np.searchsorted(recordings.cell, np.arange(recordings.n_cells))
-    cells = []
-    for cell, R_s in enumerate(passive.R_s[first].tolist()):
-        rows, dt = np.flatnonzero(recordings.cell == cell).tolist(), recordings.dt
-        sweeps = [_Sweep.of(trace, row, int(recordings.n_samples[row]), dt, R_s) for row in rows]
-        cells.append(_of_cell(sweeps, terms, R_s))
-    names = dict.fromkeys(name for cell in cells for name in cell)
-    return {name: np.array([cell.get(name, np.nan) for cell in cells]) for name in names}
+        return out
+    R_s = prior.natural(start)[:, prior.inferred.index("R_s")] if "R_s" in prior.inferred else np.zeros(len(start))
+    for i, own in enumerate(R_s.tolist()):
+        rows = np.flatnonzero(cell == i).tolist()
+        sweeps = [_Sweep.of(trace, row, int(lengths[row]), float(trace.dt), own) for row in rows]
+        for name, value in _of_cell(sweeps, terms, own).items():
+            if name in prior.inferred:
+                score = score_of(prior.distributions[name], np.array([value]))
+                out[i, prior.inferred.index(name)] = np.clip(score, -FARTHEST, FARTHEST)[0]
+    return out
 
 
 def _terms(prior: Prior) -> list[_Term]:

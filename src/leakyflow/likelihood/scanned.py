@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float64, Int
 from leakyflow.cpu import n_cpu, shared
 from leakyflow.layout import double_precision, layout
 from leakyflow.likelihood.instrument import guess, passive_fit
-from leakyflow.likelihood.mechanism_fit import mechanism_fit
+from leakyflow.likelihood.mechanism_fit import mechanism_start
 from leakyflow.likelihood.read_off import read_off_for, read_off_parameters
 from leakyflow.likelihood.remaining import Remaining
 from leakyflow.likelihood.scan import Trace, scan_log_likelihood, trace_of
@@ -32,7 +32,8 @@ class Scanned(Target):
         trace: Of all sweeps.
         read_off: Parameters read off each sweep.
         cell: Number of the cell of each sweep.
-        start: Scores at which a regression, which knows no mechanism, finds each cell.
+        start: Scores at which a regression, which knows no mechanism, finds each cell; the coordinates of networks are
+            those of a search from there, so it is not what `guess` gives.
     """
 
     prior: Prior
@@ -53,13 +54,7 @@ class Scanned(Target):
         trace = trace_of(batch)
         passive = passive_fit(batch, trace)
         read_off = read_off_parameters(batch, prior, passive)
-        return cls(
-            prior,
-            trace,
-            read_off,
-            batch.cell,
-            guess(batch, prior, passive, mechanism_fit(batch, prior, trace, passive)),
-        )
+        return cls(prior, trace, read_off, batch.cell, guess(batch, prior, passive))
 
     def one(self, index: int) -> "Scanned":  # noqa: D102
         trace, read_off = self._of(index)
@@ -70,7 +65,11 @@ class Scanned(Target):
         return Density(_density(self.prior), self._of(0))
 
     def guess(self) -> Float64[np.ndarray, "cell param"]:  # noqa: D102
-        return self.start
+        return self._guess
+
+    @cached_property
+    def _guess(self) -> Float64[np.ndarray, "cell param"]:
+        return mechanism_start(self.prior, self.trace, self.lengths, self.cell, self.start)
 
     @cached_property
     def lengths(self) -> Int[np.ndarray, " sweep"]:

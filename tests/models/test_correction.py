@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+import leakyflow as lf
 from leakyflow.likelihood.gauss_newton import scored_modes
 from leakyflow.likelihood.importance import LARGEST_K_HAT
 from leakyflow.likelihood.log_likelihood import log_likelihood
@@ -532,3 +533,17 @@ def test_where_the_network_missed_a_search_finds_the_posterior(read_off_target):
     assert (np.abs(z.mean(1) - modes.centre) > 5.0 * sd).any(1).all()
     assert (np.abs(out.mean(1) - modes.centre) < sd).all()
     assert all(row["method"] == "search" and row["reliable"] and row["k_hat"] > 0.7 for row in rows)
+
+
+@pytest.mark.slow
+def test_draws_that_all_lie_in_a_lesser_mode_are_searched_anew(monkeypatch):
+    """One of 50 simulated cells, whose best mode is 460 nats above that of the network's draws."""
+    posterior = lf.load_posterior("cell")
+    *_, cell = lf.make_dataset(posterior.network, 27, seed=6_000_000).recordings().cells()
+    found = posterior.sample(cell, n_draws=1000, seed=26).diagnostics.iloc[0]
+    monkeypatch.setattr(correction, "is_elsewhere", lambda *_: False)
+    lesser = posterior.sample(cell, n_draws=1000, seed=26).diagnostics.iloc[0]
+    assert found.method == "search"
+    assert found.reliable
+    assert lesser.reliable
+    assert found.log_evidence > lesser.log_evidence + 300.0

@@ -29,7 +29,7 @@ from leakyflow.likelihood.sweeps import cut
 from leakyflow.recordings.batch import room
 from leakyflow.simulator.prior import Prior
 
-__all__ = ["Found", "cell_mode", "find_mode"]
+__all__ = ["Found", "cell_mode", "find_mode", "is_elsewhere"]
 
 # Damping of a step, all tried side by side; of log density, less is no step forward; and the most steps.
 DAMPING = np.append(0.0, np.geomspace(1e-3, 1e4, 7))
@@ -79,6 +79,20 @@ def find_mode(
     best, *others = found
     counted = (one for one in others if best.log_density - one.log_density < NEGLIGIBLE and _apart(one, best))
     return Found((best, *counted), agreed)
+
+
+def is_elsewhere(target: Scanned, found: Laplace) -> bool:
+    """Whether a climb from the target's guess ends far from what was found of a cell, where its posterior has weight.
+
+    Args:
+        target: Of one cell.
+        found: Where draws lie, and the highest log density among them.
+    """
+    begun = _best(target, target.guess(), 1)
+    if not len(begun):
+        return False
+    mode = cell_mode(target, begun[0])
+    return found.log_density - mode.log_density < NEGLIGIBLE and _apart(mode, found)
 
 
 def _apart(one: Laplace, other: Laplace) -> bool:

@@ -7,7 +7,17 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from leakyflow.cpu import n_cpu
-from leakyflow.likelihood.importance import LEAST_ESS, Effort, Weights, efficiency, importance_weights, resample
+from leakyflow.likelihood.cell_mode import is_elsewhere
+from leakyflow.likelihood.importance import (
+    LEAST_ESS,
+    Effort,
+    Weights,
+    efficiency,
+    importance_weights,
+    learnt,
+    resample,
+)
+from leakyflow.likelihood.laplace import Laplace
 from leakyflow.likelihood.populations import Populations, Start
 from leakyflow.likelihood.reference import ENOUGH, around_draws, around_the_mode
 from leakyflow.likelihood.scanned import Scanned
@@ -95,10 +105,11 @@ def corrected(
     own = np.stack([_finite_draws(*one, n_draws) for one in zip(z, finite, strict=True)])
     z = np.where(finite[..., None], z, 0.0)
     n_own = z.shape[1] - _n_spread(z.shape[1])
-    out, rows, missed = own, [], []
+    out, rows, missed, elsewhere = own, [], [], {}
     for i, (weights, seed) in enumerate(zip(importance_weights(log_ratio - log_spread), seeds, strict=True)):
         row = as_amortized("") | {"k_hat": weights.k_hat, "efficiency": efficiency(log_ratio[i, :n_own])}
-        if not _settled(target, i, weights, n_draws, z.shape[1]):
+        elsewhere[i] = weights.k_hat <= NEAR and _is_elsewhere(target, i, z[i], log_ratio[i], log_q[i])
+        if elsewhere[i] or not _settled(target, i, weights, n_draws, z.shape[1]):
             missed.append(i)
         if weights.reliable:
             index = resample(weights.weight, n_draws, np.random.default_rng(seed))
@@ -113,7 +124,7 @@ def corrected(
     if isinstance(target, Scanned):
         for i in missed:
             near = z[i][finite[i]], (log_ratio - log_spread)[i][finite[i]]
-            more, row = _adapted(target.one(i), *near, rows[i], n_draws, seeds[i])
+            more, row = _adapted(target.one(i), *near, rows[i], n_draws, seeds[i], elsewhere=elsewhere[i])
             rows[i] |= row
             out[i] = out[i] if more is None else more
         return out, rows
@@ -124,6 +135,22 @@ def corrected(
             if populations is not None:
                 out[i] = populations.combined(n_draws)
     return out, rows
+
+
+def _is_elsewhere(
+    target: Target,
+    index: int,
+    z: Float64[np.ndarray, "amortized param"],
+    log_ratio: Float64[np.ndarray, " amortized"],
+    log_q: Float64[np.ndarray, " amortized"],
+) -> bool:
+    """Whether the posterior of one cell has weight in a mode that the network's draws do not know."""
+    if not isinstance(target, Scanned):
+        return False
+    possible = np.isfinite(log_ratio)
+    highest = float((log_ratio[possible] + log_q[possible]).max())
+    n = z.shape[1]
+    return is_elsewhere(target.one(index), learnt(z, log_ratio, Laplace(np.zeros(n), np.eye(n), highest)))
 
 
 def _settled(target: Target, index: int, weights: Weights, n_draws: int, n_amortized: int) -> bool:
@@ -190,6 +217,8 @@ def _adapted(
     row: dict[str, Any],
     n_draws: int,
     seed: np.random.SeedSequence,
+    *,
+    elsewhere: bool,
 ) -> tuple[Float64[np.ndarray, "draw param"] | None, dict[str, Any]]:
     """Draws by a proposal that learns from the network's; where these are too far off, by a search.
 
@@ -200,15 +229,17 @@ def _adapted(
         row: What is known: their k-hat, and whether weights gave draws already.
         n_draws: Corrected draws.
         seed: Of everything random.
+        elsewhere: Whether there is a mode that these draws do not know.
 
     Returns:
         None where the draws stay as they are; and what is to be said of them.
     """
-    found = around_draws(target, z, log_ratio, n_draws, seed) if row["k_hat"] <= NEAR else None
+    near = row["k_hat"] <= NEAR and not elsewhere
+    found = around_draws(target, z, log_ratio, n_draws, seed) if near else None
     if found is not None:
         more = {name: found[1][name] for name in ("reliable", "r_hat", "log_evidence")}
         return found[0], more | {"method": "importance", "ess": min(found[1]["ess"], n_draws)}
-    return (None, {}) if row["reliable"] else _searched(target, z, n_draws, seed)
+    return (None, {}) if row["reliable"] and not elsewhere else _searched(target, z, n_draws, seed)
 
 
 def _searched(
